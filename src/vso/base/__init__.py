@@ -1,0 +1,17 @@
+"""What every layer may use: time, chance, durations, and values that must not be seen. Stdlib only."""
+
+from vso.base.backoff import BackOff, jitter
+from vso.base.clock import Clock, SystemClock, Timer
+from vso.base.duration import format_duration, parse_duration
+from vso.base.sensitive import Sensitive
+
+__all__ = [
+    "BackOff",
+    "Clock",
+    "Sensitive",
+    "SystemClock",
+    "Timer",
+    "format_duration",
+    "jitter",
+    "parse_duration",
+]
