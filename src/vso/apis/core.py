@@ -140,9 +140,7 @@ SERVICE_ACCOUNT: Final = Kind(Resource("", "v1", "serviceaccounts", "ServiceAcco
 NAMESPACE: Final = Kind(Resource("", "v1", "namespaces", "Namespace", namespaced=False), Namespace)
 EVENT: Final = Kind(Resource("", "v1", "events", "Event"), Event)
 LEASE: Final = Kind(Resource("coordination.k8s.io", "v1", "leases", "Lease"), Lease)
-TOKEN_REQUEST: Final = Kind(
-    Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest"), TokenRequest
-)
+TOKEN_REQUEST: Final = Kind(Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest"), TokenRequest)
 DEPLOYMENT: Final = Kind(Resource("apps", "v1", "deployments", "Deployment"), Workload)
 STATEFUL_SET: Final = Kind(Resource("apps", "v1", "statefulsets", "StatefulSet"), Workload)
 DAEMON_SET: Final = Kind(Resource("apps", "v1", "daemonsets", "DaemonSet"), Workload)

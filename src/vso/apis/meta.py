@@ -4,11 +4,13 @@ Structs hold the fields that the operator uses; the decoder drops the others, `m
 Source: Kubernetes API conventions, ObjectMeta and OwnerReference of meta/v1.
 """
 
-from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
+
+from vso.apis.field import Block, Field, written
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
@@ -85,6 +87,7 @@ class PartialObject(Object, frozen=True, kw_only=True):
 
 
 T = TypeVar("T", bound=Object)
+Decoded = TypeVar("Decoded")
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -101,9 +104,7 @@ class Resource(msgspec.Struct, frozen=True):
         """``v1`` for the core group, else ``group/version``."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    def path(
-        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
-    ) -> str:
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """URL path of the collection (of one namespace, or of all), or of one object and its subresource."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if self.namespaced and namespace:
@@ -132,15 +133,43 @@ class Kind(Generic[T]):
         return Kind(self.resource, PartialObject, metadata_only=True)
 
 
-class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
-    """One entry of `status.conditions` (api.md section 3.4)."""
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a time that nobody recorded."""
 
-    type: str
-    status: str
-    reason: str
-    message: str
-    last_transition_time: datetime
-    observed_generation: int = 0
+_NAME: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_CONDITION_TYPE: Final = rf"^({_NAME}(\.{_NAME})*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+_CONDITION_REASON: Final = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+
+
+class Condition(Block, frozen=True, kw_only=True):
+    """One entry of `status.conditions` (api.md section 3.4).
+
+    `last_transition_time` is `NEVER` where an entry was stored without it.
+    """
+
+    type: Annotated[
+        str, Field("Aspect that this entry is about.", required=True, max_length=316, pattern=_CONDITION_TYPE)
+    ] = written("")
+    status: Annotated[str, Field("True, False or Unknown.", required=True, enum=("True", "False", "Unknown"))] = (
+        written("")
+    )
+    reason: Annotated[
+        str,
+        Field(
+            "Cause in one word, for programs.",
+            required=True,
+            min_length=1,
+            max_length=1024,
+            pattern=_CONDITION_REASON,
+        ),
+    ] = written("")
+    message: Annotated[str, Field("Cause, for people.", required=True, max_length=32768)] = written("")
+    last_transition_time: Annotated[
+        datetime, Field("When the status last changed.", required=True, format="date-time")
+    ] = written(NEVER)
+    observed_generation: Annotated[
+        int, Field("Generation of the object that was looked at.", format="int64", minimum=0)
+    ] = 0
 
 
 def encode(value: Any) -> bytes:
@@ -148,9 +177,22 @@ def encode(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def decode(data: bytes | str, type_: type[T]) -> T:
-    """Read an object from JSON; unknown fields are dropped.
+def decode(data: bytes | str, type_: type[Decoded]) -> Decoded:
+    """Read a value from JSON; unknown fields are dropped, and a null counts as an absent field.
 
-    Raises msgspec.ValidationError, whose text names the field but no value, if the JSON has another shape.
+    Raises msgspec.ValidationError, whose text names the field but no value, if the JSON has another shape,
+    and msgspec.DecodeError if it is no JSON.
     """
-    return msgspec.json.decode(data, type=type_)
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except msgspec.ValidationError:
+        # Nulls are rare, so only what fails pays for taking them out.
+        return msgspec.convert(_without_nulls(msgspec.json.decode(data)), type=type_)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

@@ -1,0 +1,95 @@
+# Every target that needs tools sets up .venv first; nothing has to be installed by hand but make and Python >= 3.11.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+# What decides the content of the environment; its path too, since virtual environments cannot be moved.
+STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; } | cksum | tr ' ' -)
+
+CODE := src tests testenv tools $(wildcard bench)
+PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs Makefile pyproject.toml .ci/run
+TIERS := unit property integration faults
+
+.PHONY: help
+help: ## Show this help
+	@awk -v hidden='$(HIDDEN)' 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / && $$1 != hidden { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: $(STAMP) ## Make or update the virtual environment .venv (the targets below do it by themselves)
+
+$(STAMP):
+	@tools/setup.sh $@
+
+.PHONY: demo
+demo: $(STAMP) ## Show the operator at work on real servers; KEEP=1 leaves them running, CONTEXT=name uses a cluster of yours
+	@$(PYTHON) -m testenv.demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)')
+
+# One tier after the other even under -j: two sets of servers at once would only slow each other down.
+.PHONY: test
+test: $(STAMP) ## Run all tests; ARGS='-k name' goes to pytest
+	@for tier in $(TIERS); do $(MAKE) --no-print-directory test-$$tier || exit 1; done
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## Run the tests of pure functions (seconds)
+	$(PYTHON) -m pytest tests/unit $(ARGS)
+
+.PHONY: test-property
+test-property: $(STAMP) ## Run the hypothesis tests (a minute)
+	$(PYTHON) -m pytest tests/property $(ARGS)
+
+# Built ahead, since pytest would hide the progress of something that takes minutes.
+.PHONY: controlplane
+controlplane: $(STAMP) ## Build the control plane for tests and demo, unless it is in the user's cache (5 minutes, once)
+	@[ -n "$$KUBEBUILDER_ASSETS" ] || $(PYTHON) -m testenv build >/dev/null
+
+.PHONY: test-integration
+test-integration: controlplane ## Run the operator against real servers (minutes)
+	$(PYTHON) -m pytest tests/integration $(ARGS)
+
+.PHONY: test-faults
+test-faults: controlplane ## Do the same while things break
+	$(PYTHON) -m pytest tests/faults $(ARGS)
+
+# Every check runs, and the target fails if one of them did: a list of all complaints beats the first one.
+.PHONY: check
+check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and generated files
+	@failed=; \
+	step() { echo "check: $$*"; "$$@" || failed="$$failed $$(basename $$1)"; }; \
+	step $(BIN)/ruff format --check .; \
+	step $(BIN)/ruff check .; \
+	step $(BIN)/mypy $(CODE); \
+	step $(BIN)/lint-imports; \
+	step $(BIN)/deptry src; \
+	step $(BIN)/codespell $(CODE) $(PROSE); \
+	step $(PYTHON) tools/generate.py --check; \
+	if [ -n "$$failed" ]; then echo "check: failed:$$failed" >&2; exit 1; fi
+
+# One of `bench/`'s own; until that folder is there, so is neither target nor line of help.
+HIDDEN := $(if $(wildcard bench/__main__.py),,bench)
+ifeq ($(HIDDEN),)
+.PHONY: bench
+bench: controlplane ## Measure; N=1000 sets the number of resources
+	@$(PYTHON) -m bench $(if $(N),--number '$(N)')
+endif
+
+.PHONY: format
+format: $(STAMP) ## Format the code, and repair what ruff can repair
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: generate
+generate: $(STAMP) ## Write the generated files
+	$(PYTHON) tools/generate.py
+
+.PHONY: requirements
+requirements: ## Write the pins in requirements/ from pyproject.toml; UPGRADE=1 takes newer versions
+	@tools/requirements.sh $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove .venv, caches and build output
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests testenv tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""VaultDynamicSecret: credentials that Vault makes or rotates, or any other endpoint, copied to a Secret."""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from vso.apis import meta
+from vso.apis.field import DURATION, Block, Field, written
+from vso.apis.v1beta1.destination import Destination
+from vso.apis.v1beta1.reading import Target, ToRestart, VaultAuthRef, VaultNamespace
+from vso.apis.v1beta1.status import (
+    ClientMeta,
+    Conditions,
+    LastGeneration,
+    SecretMac,
+    VaultClientMeta,
+    VaultSecretLease,
+    VaultStaticCredsMetaData,
+)
+
+RENEWAL_PERCENT: Final = 67
+
+
+class VaultDynamicSecretSpec(Block, frozen=True, kw_only=True):
+    """What to request, and where to write it."""
+
+    vault_auth_ref: VaultAuthRef = ""
+    namespace: VaultNamespace = ""
+    mount: Annotated[str, Field("Mount of the engine.", required=True)] = ""
+    request_http_method: Annotated[
+        str,
+        Field(
+            "GET reads, POST and PUT write; unset, it is GET, and with params always PUT.",
+            enum=("GET", "POST", "PUT"),
+        ),
+    ] = msgspec.field(default="", name="requestHTTPMethod")
+    path: Annotated[str, Field("Path below the mount, such as creds/reader.", required=True)] = ""
+    params: Annotated[dict[str, str], Field("Body of the request; with any, the request is a write.")] = msgspec.field(
+        default_factory=dict
+    )
+    renewal_percent: Annotated[
+        int,
+        Field(
+            "Share of the lease, in percent, after which it is renewed; up to a tenth of the lease is added.",
+            default=RENEWAL_PERCENT,
+            minimum=0,
+            maximum=90,
+        ),
+    ] = written(RENEWAL_PERCENT)
+    revoke: Annotated[bool, Field("Revoke the lease when this object is deleted.")] = False
+    allow_static_creds: Annotated[
+        bool, Field("The path returns a credential that Vault rotates on its own schedule.")
+    ] = False
+    rollout_restart_targets: ToRestart = ()
+    destination: Target = Destination()
+    refresh_after: Annotated[
+        str, Field("How long data without a lease is good for; unset, it is read once.", pattern=DURATION)
+    ] = ""
+
+
+class VaultDynamicSecretStatus(Block, frozen=True, kw_only=True):
+    """What was synced last, and its lease."""
+
+    last_renewal_time: Annotated[
+        int, Field("When the lease was last made or renewed, in Unix seconds.", required=True, format="int64")
+    ] = written(0)
+    last_generation: LastGeneration = written(0)
+    secret_lease: Annotated[
+        VaultSecretLease, Field("The lease that is held; zeros if there is none.", required=True)
+    ] = written(VaultSecretLease())
+    static_creds_meta_data: Annotated[VaultStaticCredsMetaData | None, Field("When Vault rotates the credential.")] = (
+        None
+    )
+    last_runtime_pod_uid: Annotated[str, Field("UID of the operator's Pod that wrote this status.")] = msgspec.field(
+        default="", name="lastRuntimePodUID"
+    )
+    secret_mac: SecretMac = msgspec.field(default="", name="secretMAC")
+    vault_client_meta: ClientMeta = VaultClientMeta()
+    conditions: Conditions = ()
+
+
+class VaultDynamicSecret(meta.Object, frozen=True, kw_only=True):
+    """Credentials that Vault makes or rotates, or any other endpoint, copied to one Kubernetes Secret."""
+
+    spec: VaultDynamicSecretSpec = VaultDynamicSecretSpec()
+    status: VaultDynamicSecretStatus = VaultDynamicSecretStatus()

@@ -1,0 +1,71 @@
+"""VaultPKISecret: one certificate that Vault issues, copied to one Kubernetes Secret."""
+
+from typing import Annotated
+
+import msgspec
+
+from vso.apis import meta
+from vso.apis.field import DURATION, DURATION_WITH_DAYS, Block, Field, written
+from vso.apis.v1beta1.destination import Destination
+from vso.apis.v1beta1.reading import Target, ToRestart, VaultAuthRef, VaultNamespace
+from vso.apis.v1beta1.status import Conditions, LastGeneration, SecretMac, Valid
+
+
+class VaultPKISecretSpec(Block, frozen=True, kw_only=True):
+    """What to have issued, and where to write it."""
+
+    vault_auth_ref: VaultAuthRef = ""
+    namespace: VaultNamespace = ""
+    mount: Annotated[str, Field("Mount of the PKI engine.", required=True)] = ""
+    role: Annotated[str, Field("Role of the PKI engine to issue with.", required=True)] = ""
+    revoke: Annotated[bool, Field("Revoke a certificate when it was replaced, and when this object is deleted.")] = (
+        False
+    )
+    clear: Annotated[bool, Field("Empty the Secret when this object is deleted; only without destination.create.")] = (
+        False
+    )
+    expiry_offset: Annotated[
+        str, Field("How long before its end a certificate is replaced; unset, at its end.", pattern=DURATION)
+    ] = ""
+    issuer_ref: Annotated[str, Field("Id or name of the issuer; unset, the default one.")] = ""
+    rollout_restart_targets: ToRestart = ()
+    destination: Target = Destination()
+    common_name: Annotated[str, Field("Common name of the certificate.")] = ""
+    alt_names: Annotated[tuple[str, ...], Field("DNS names and e-mail addresses of the certificate.")] = ()
+    ip_sans: Annotated[tuple[str, ...], Field("IP addresses of the certificate.")] = ()
+    uri_sans: Annotated[tuple[str, ...], Field("URIs of the certificate.")] = ()
+    other_sans: Annotated[tuple[str, ...], Field("Other names of the certificate, each as oid;type:value.")] = ()
+    user_ids: Annotated[tuple[str, ...], Field("User ids of the certificate's subject.")] = msgspec.field(
+        default=(), name="userIDs"
+    )
+    ttl: Annotated[str, Field("Lifetime to ask for; unset, the role's.", pattern=DURATION_WITH_DAYS)] = ""
+    format: Annotated[str, Field("Form of the certificate: pem, der or pem_bundle; unset, Vault's default.")] = ""
+    private_key_format: Annotated[str, Field("Form of the private key: der or pkcs8; unset, Vault's default.")] = ""
+    not_after: Annotated[str, Field("End of the certificate in UTC, such as 2030-12-31T23:59:59Z; wins over ttl.")] = ""
+    exclude_cn_from_sans: Annotated[
+        bool, Field("Do not list the common name among the DNS names and e-mail addresses.")
+    ] = msgspec.field(default=False, name="excludeCNFromSans")
+
+
+class VaultPKISecretStatus(Block, frozen=True, kw_only=True):
+    """The certificate that was issued last."""
+
+    serial_number: Annotated[str, Field("Serial number of the certificate; empty before the first.")] = ""
+    expiration: Annotated[int, Field("End of the certificate, in Unix seconds.", format="int64")] = 0
+    last_generation: LastGeneration = written(0)
+    last_rotation: Annotated[
+        int, Field("When the certificate was issued, in Unix seconds.", required=True, format="int64")
+    ] = written(0)
+    secret_mac: SecretMac = msgspec.field(default="", name="secretMAC")
+    valid: Valid = written(False)  # noqa: FBT003 - the value of the field
+    error: Annotated[str, Field("Reason of the last failure in one word; empty if there is none.", required=True)] = (
+        written("")
+    )
+    conditions: Conditions = ()
+
+
+class VaultPKISecret(meta.Object, frozen=True, kw_only=True):
+    """One certificate that Vault issues, copied to one Kubernetes Secret."""
+
+    spec: VaultPKISecretSpec = VaultPKISecretSpec()
+    status: VaultPKISecretStatus = VaultPKISecretStatus()

@@ -1,0 +1,253 @@
+"""All that can be set from outside, with the original's names and defaults (operations.md section 1.4).
+
+One table, `OPTIONS`, tells of each option its flag, variable, type, default and meaning; the command line, the
+environment and the reference documentation are made from it. A variable that counts as set wins over the flag.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from vso.base import BackOff, parse_duration
+
+PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", "direct-encrypted")
+_EXCLUDE_RAW: Final = "exclude-raw"
+_DEFAULT_GLOBALS: Final = "allow-default-globals"
+
+
+class SettingsError(ValueError):
+    """An option has a value that cannot be used; the text names the option and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process; durations are in seconds, addresses are ``host:port``, "0" switches off."""
+
+    kubeconfig: str = ""
+    health_probe_bind_address: str = ":8081"
+    leader_elect: bool = True
+    client_cache_size: int = 10_000
+    client_cache_persistence_model: str = "none"
+    max_concurrent_reconciles: int = 100
+    global_transformation_options: tuple[str, ...] = ()
+    global_vault_auth_options: tuple[str, ...] = (_DEFAULT_GLOBALS,)
+    backoff_initial_interval: float = 5.0
+    backoff_max_interval: float = 60.0
+    backoff_max_elapsed_time: float = 0.0
+    backoff_randomization_factor: float = 0.5
+    backoff_multiplier: float = 1.5
+    kube_client_qps: float = 0.0
+    kube_client_burst: int = 0
+    log_level: str = "info"
+    log_encoder: str = "json"
+    operator_namespace: str = "default"
+    user_agent: str = field(default="vso/dev", repr=False)
+
+    def checked(self) -> "Settings":
+        """These settings, if they can be used together. Raises SettingsError."""
+        if self.backoff_multiplier <= 0:
+            raise SettingsError("--backoff-multiplier must be greater than 0")
+        if self.client_cache_size <= 0:
+            raise SettingsError("--client-cache-size must be greater than 0")
+        if self.max_concurrent_reconciles <= 0:
+            raise SettingsError("--max-concurrent-reconciles must be greater than 0")
+        if self.client_cache_persistence_model not in PERSISTENCE_MODELS:
+            raise SettingsError(
+                f"--client-cache-persistence-model {self.client_cache_persistence_model!r} is none of "
+                f"{', '.join(PERSISTENCE_MODELS)}"
+            )
+        if self.client_cache_persistence_model != PERSISTENCE_MODELS[0]:
+            raise SettingsError(
+                "--client-cache-persistence-model: this release keeps no logins over a restart yet, use none"
+            )
+        _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
+        _check_list("--global-vault-auth-options", self.global_vault_auth_options, _DEFAULT_GLOBALS)
+        return self
+
+    @property
+    def backoff(self) -> BackOff:
+        """Delays after failures of secret sources."""
+        return BackOff(
+            initial=self.backoff_initial_interval,
+            multiplier=self.backoff_multiplier,
+            maximum=self.backoff_max_interval,
+            randomization=self.backoff_randomization_factor,
+        )
+
+    @property
+    def exclude_raw(self) -> bool:
+        """Whether `_raw` is left out of all Secrets."""
+        return _EXCLUDE_RAW in self.global_transformation_options
+
+    @property
+    def allow_default_globals(self) -> bool:
+        """Whether a VaultAuth may fall back to a VaultAuthGlobal called default."""
+        return _DEFAULT_GLOBALS in self.global_vault_auth_options
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(value.split(",")) if value else ()
+
+
+def _seconds(value: str) -> float:
+    return parse_duration(value).total_seconds()
+
+
+def _integer(value: str) -> int:
+    return int(value, 0)
+
+
+def _unsigned(value: str) -> int:
+    number = int(value, 0)
+    if number < 0:
+        raise ValueError(f"invalid value {value!r}: it must not be negative")
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: `name` is the field of `Settings`, `read` turns text into its value.
+
+    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4).
+    """
+
+    name: str
+    help: str
+    read: Callable[[str], Any] = _text
+    variable: str = ""
+    metavar: str = "TEXT"
+    flag: str = ""
+    counts: Callable[[Any], bool] = bool
+
+    @property
+    def switch(self) -> str:
+        """The flag, with its two dashes."""
+        return self.flag or "--" + self.name.replace("_", "-")
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+OPTIONS: Final = (
+    Option(
+        name="health_probe_bind_address",
+        metavar="ADDRESS",
+        help="where /healthz and /readyz listen; 0 switches them off",
+    ),
+    Option(
+        name="client_cache_size",
+        variable="VSO_CLIENT_CACHE_SIZE",
+        read=_integer,
+        counts=_always,
+        metavar="N",
+        help="Vault logins kept in memory",
+    ),
+    Option(
+        name="client_cache_persistence_model",
+        variable="VSO_CLIENT_CACHE_PERSISTENCE_MODEL",
+        metavar="MODEL",
+        help="how logins outlive a restart of the operator: none",
+    ),
+    Option(
+        name="max_concurrent_reconciles",
+        variable="VSO_MAX_CONCURRENT_RECONCILES",
+        read=_integer,
+        counts=_always,
+        metavar="N",
+        help="resources of one kind that are worked on at the same time",
+    ),
+    Option(
+        name="global_transformation_options",
+        variable="VSO_GLOBAL_TRANSFORMATION_OPTIONS",
+        read=_list,
+        metavar="LIST",
+        help="exclude-raw: never write the key _raw",
+    ),
+    Option(
+        name="global_vault_auth_options",
+        variable="VSO_GLOBAL_VAULT_AUTH_OPTIONS",
+        read=_list,
+        metavar="LIST",
+        help="allow-default-globals: a VaultAuth may fall back to a VaultAuthGlobal called default",
+    ),
+    Option(
+        name="backoff_initial_interval",
+        variable="VSO_BACKOFF_INITIAL_INTERVAL",
+        read=_seconds,
+        metavar="DURATION",
+        help="first delay after a failure",
+    ),
+    Option(
+        name="backoff_max_interval",
+        variable="VSO_BACKOFF_MAX_INTERVAL",
+        read=_seconds,
+        metavar="DURATION",
+        help="longest delay after failures",
+    ),
+    Option(
+        name="backoff_max_elapsed_time",
+        variable="VSO_BACKOFF_MAX_ELAPSED_TIME",
+        read=_seconds,
+        metavar="DURATION",
+        help="give up on a resource that failed for this long; 0 never does",
+    ),
+    Option(
+        name="backoff_randomization_factor",
+        variable="VSO_BACKOFF_RANDOMIZATION_FACTOR",
+        read=float,
+        metavar="FACTOR",
+        help="spread of delays: from d*(1-f) to d*(1+f)",
+    ),
+    Option(
+        name="backoff_multiplier",
+        variable="VSO_BACKOFF_MULTIPLIER",
+        read=float,
+        metavar="FACTOR",
+        help="growth of the delay with each failure",
+    ),
+    Option(
+        name="kube_client_qps",
+        variable="VSO_KUBE_CLIENT_QPS",
+        read=float,
+        metavar="N",
+        help="requests per second to the API server; 0 sets no limit",
+    ),
+    Option(
+        name="kube_client_burst",
+        variable="VSO_KUBE_CLIENT_BURST",
+        read=_unsigned,
+        counts=_always,
+        metavar="N",
+        help="requests above that rate in a burst",
+    ),
+    Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
+    Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),
+    Option(name="log_encoder", flag="--zap-encoder", metavar="FORMAT", help="json or console"),
+)
+"""Every option that takes a value."""
+
+
+def from_environment(flags: Settings, environ: Mapping[str, str]) -> Settings:
+    """`flags`, with what the environment sets on top. Raises SettingsError naming the variable."""
+    found: dict[str, Any] = {}
+    for option in OPTIONS:
+        if not option.variable or option.variable not in environ:
+            continue
+        try:
+            value = option.read(environ[option.variable])
+        except ValueError as exc:
+            raise SettingsError(f"{option.variable}: {exc}") from exc
+        if option.counts(value):
+            found[option.name] = value
+    return replace(flags, **found)
+
+
+def _check_list(switch: str, values: tuple[str, ...], known: str) -> None:
+    for value in values:
+        if value != known:
+            raise SettingsError(f"{switch}: unsupported value {value!r}, only {known!r} is known")

@@ -1,0 +1,139 @@
+"""The life of the process on one screen: what is built, what watches what, and in which order it runs.
+
+`run` is the whole; `control` lists the controllers, and `watching` has what wakes them.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from random import SystemRandom
+from typing import Any, Final
+
+import structlog
+
+from vso.apis import names
+from vso.apis.kinds import HCP_AUTH, HCP_VAULT_SECRETS_APP
+from vso.apis.merge import GlobalOptions
+from vso.apis.meta import Key
+from vso.app.serve import health_server
+from vso.app.settings import Settings
+from vso.app.watching import Queues, mirror, wake_dependants
+from vso.base import SystemClock
+from vso.controllers import (
+    ControllerSettings,
+    HCPReconciler,
+    KubernetesCluster,
+    Tools,
+    VaultAuthReconciler,
+    VaultConnectionReconciler,
+    VaultStaticSecretReconciler,
+    ensure_hmac_key,
+    new_world,
+)
+from vso.kube import Client, RateLimit, load_config
+from vso.runtime import (
+    Controller,
+    EventRecorder,
+    LeaderElector,
+    LeaseConfig,
+    Manager,
+    Next,
+    Store,
+    Unelected,
+    WorkQueue,
+    make_identity,
+    requeue_all,
+)
+from vso.sync import KEY_LENGTH, Clients
+from vso.vault import Transport
+
+_CONFIG_WORKERS: Final = 32
+"""Workers for kinds whose reconciles may wait for a server that does not answer."""
+Reconcile = Callable[[Key], Awaitable[Next]]
+log = structlog.get_logger("setup")
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the operator until `stop` is set.
+
+    Raises ConfigError without a usable cluster, ValueError for an unusable HMAC key, and what crashed.
+    """
+    clock, rng = SystemClock(), SystemRandom()
+    namespace = settings.operator_namespace
+    world = new_world(namespace)
+    async with AsyncExitStack() as stack:
+        config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
+        limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
+        kube = await stack.enter_async_context(Client(config, user_agent=settings.user_agent, clock=clock, limit=limit))
+        signer = await ensure_hmac_key(kube, namespace, make_key=partial(secrets.token_bytes, KEY_LENGTH))
+        identity = make_identity(socket.gethostname(), rng)
+        lease = LeaseConfig(key=Key(namespace, names.LEADER_LEASE), identity=identity)
+        elector = LeaderElector(kube, lease, clock=clock, rng=rng) if settings.leader_elect else Unelected()
+        manager = Manager(clock=clock, elector=elector)
+        recorder = EventRecorder(kube, clock=clock, instance=identity)
+        queues = Queues(clock)
+        clients = await stack.enter_async_context(
+            Clients(
+                KubernetesCluster(kube),
+                connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
+                clock=clock,
+                rng=rng,
+                backoff=settings.backoff,
+                size=settings.client_cache_size,
+                observer=queues.tell,
+            )
+        )
+        tools = Tools(
+            kube=kube,
+            world=world,
+            clients=clients,
+            signer=signer,
+            recorder=recorder,
+            clock=clock,
+            rng=rng,
+            settings=ControllerSettings(
+                global_auth=GlobalOptions(operator_namespace=namespace, allow_default=settings.allow_default_globals),
+                exclude_raw=settings.exclude_raw,
+                backoff=settings.backoff,
+                max_elapsed=settings.backoff_max_elapsed_time,
+            ),
+        )
+        control(manager, tools, queues, workers=settings.max_concurrent_reconciles)
+        wake_dependants(mirror(manager, tools), tools, queues)
+        manager.background("events", recorder.run)
+        manager.finish("events", recorder.flush)
+        manager.lead("token renewal", clients.run)
+        await stack.enter_async_context(
+            health_server(
+                settings.health_probe_bind_address,
+                live={"healthz": lambda: ""},
+                ready={"caches": lambda: "" if manager.ready else "; ".join(manager.problems().values())},
+            )
+        )
+        log.info("starting", identity=identity, namespace=namespace, leader_elect=settings.leader_elect)
+        await manager.run(stop)
+
+
+def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> None:
+    """One controller per kind: its reconcile, its queue, its workers."""
+    world = tools.world
+    connections = VaultConnectionReconciler(tools)
+    auths = VaultAuthReconciler(tools)
+    static = VaultStaticSecretReconciler(tools, queues.static)
+    hcp_auths = HCPReconciler(tools, HCP_AUTH, world.hcp_auths)
+    hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
+    queues.wakers.append(static.wake)
+
+    def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
+        resume = partial(requeue_all, queue, store)
+        manager.control(Controller(name, reconcile, queue=queue, workers=count, clock=tools.clock, resume=resume))
+
+    work("vaultconnection", connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
+    work("vaultauth", auths.reconcile, queues.auths, world.auths)
+    work("vaultstaticsecret", static.reconcile, queues.static, world.static, workers)
+    work("hcpauth", hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)
+    work("hcpvaultsecretsapp", hcp_apps.reconcile, queues.hcp_apps, world.hcp_apps)

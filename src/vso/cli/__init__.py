@@ -1,0 +1,1 @@
+"""Command lines. `manager` runs the operator."""

@@ -1,0 +1,31 @@
+"""One module per kind, each with its `reconcile`: the only place where Vault meets Kubernetes.
+
+`vault_connection`, `vault_auth`, `vault_static_secret` and `hcp` are the kinds; the other modules serve them all.
+Controllers do not import each other.
+"""
+
+from vso.controllers.cluster import KubernetesCluster
+from vso.controllers.hcp import HCPReconciler
+from vso.controllers.hmac_key import ensure_hmac_key
+from vso.controllers.permission import PERMISSIONS, Permission
+from vso.controllers.tools import ControllerSettings, Tools
+from vso.controllers.vault_auth import VaultAuthReconciler
+from vso.controllers.vault_connection import VaultConnectionReconciler
+from vso.controllers.vault_static_secret import VaultStaticSecretReconciler
+from vso.controllers.world import Claimant, World, new_world
+
+__all__ = [
+    "PERMISSIONS",
+    "Claimant",
+    "ControllerSettings",
+    "HCPReconciler",
+    "KubernetesCluster",
+    "Permission",
+    "Tools",
+    "VaultAuthReconciler",
+    "VaultConnectionReconciler",
+    "VaultStaticSecretReconciler",
+    "World",
+    "ensure_hmac_key",
+    "new_world",
+]

@@ -1,0 +1,164 @@
+"""What an attempt amounted to: the one place that turns errors into condition text, event and delay.
+
+Two questions are answered by type: is it worth trying again without anybody changing anything, and which event
+says whose fault it is (behaviour.md section 11, api.md section 10).
+"""
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Final
+
+from vso.apis.conditions import EventReason
+from vso.apis.meta import Key
+from vso.base import BackOff, Clock, format_duration, jitter
+from vso.kube import KubeError
+from vso.runtime import Next
+from vso.sync import (
+    ConnectionInvalid,
+    ConnectionSuspended,
+    CredentialMissing,
+    DestinationClaimed,
+    InvalidSpec,
+    LoginSuspended,
+    OwnershipError,
+    ReferenceInvalid,
+    RenderError,
+    SyncError,
+    TransformationInvalid,
+    Unavailable,
+)
+from vso.vault import LoginRefused, MissingCredential, VaultError
+
+Expected = SyncError | VaultError | KubeError
+"""Failures that belong to the job; anything else is a bug and escapes to the controller."""
+EXPECTED: Final = (SyncError, VaultError, KubeError)
+
+_HORIZON: Final = re.compile(r"horizon=\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a failed attempt is reported, and when the next one is due.
+
+    `seconds` is None if only a change can help. `waits_for` names the login or server whose recovery wakes the
+    resource. `unrecoverable` adds the event that the original puts before its own for a client that cannot be.
+    """
+
+    reason: EventReason
+    text: str
+    seconds: float | None
+    waits_for: Hashable | None = None
+    unrecoverable: bool = False
+
+    @property
+    def next(self) -> Next:
+        """The reconciler's answer."""
+        return Next.on_change() if self.seconds is None else Next.after(self.seconds, "retry")
+
+    @property
+    def horizon(self) -> str:
+        """The delay as messages show it; ``0s`` if only a change can help."""
+        return show_seconds(self.seconds or 0.0)
+
+
+class Attempts:
+    """Counts failures in a row per resource, for back-off; one per controller."""
+
+    def __init__(self, backoff: BackOff, *, max_elapsed: float, clock: Clock, rng: Random) -> None:
+        self._backoff = backoff
+        self._max_elapsed = max_elapsed
+        self._clock = clock
+        self._rng = rng
+        self._failed: dict[Key, tuple[int, float]] = {}
+
+    def succeeded(self, key: Key) -> None:
+        """Start over for `key`; also when it is gone."""
+        self._failed.pop(key, None)
+
+    def delay(self, key: Key) -> float | None:
+        """Count a failure; seconds until the next attempt, None after `max_elapsed` seconds of failures."""
+        now = self._clock.monotonic()
+        count, since = self._failed.get(key, (0, now))
+        self._failed[key] = (count + 1, since)
+        if self._max_elapsed and now - since > self._max_elapsed:
+            return None
+        return self._backoff.delay(count + 1, self._rng)
+
+    def failed(self, key: Key, error: Expected) -> Failure:
+        """What `error` amounts to for `key`."""
+        match error:
+            case Unavailable():
+                return self._put_off(error)
+            case DestinationClaimed() | InvalidSpec() | ReferenceInvalid():
+                seconds = None
+            case _:
+                seconds = self._patience(key, error)
+        return Failure(
+            _reason(error),
+            _text(error),
+            seconds,
+            waits_for=None,
+            unrecoverable=isinstance(error, ReferenceInvalid | CredentialMissing),
+        )
+
+    def _put_off(self, error: Unavailable) -> Failure:
+        # Everybody who waits comes back a little after the one attempt that is due, not at the same moment.
+        seconds = error.retry_in + jitter(max(1.0, error.retry_in * 0.2), self._rng)
+        cause = error.cause if isinstance(error.cause, EXPECTED) else error
+        return Failure(
+            _reason(cause),
+            _text(cause),
+            seconds,
+            waits_for=error.waits_for,
+            unrecoverable=isinstance(cause, ReferenceInvalid | CredentialMissing),
+        )
+
+    def _patience(self, key: Key, error: Expected) -> float | None:
+        asked = getattr(error, "retry_after", None) or 0.0
+        delay = self.delay(key)
+        return None if delay is None else max(delay, asked)
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two messages differ at most in the horizon they name."""
+    return _HORIZON.sub("", one) == _HORIZON.sub("", other)
+
+
+def show_seconds(seconds: float) -> str:
+    """Seconds as messages show them, in tenths."""
+    return format_duration(timedelta(seconds=round(seconds, 1)))
+
+
+def _reason(error: Exception) -> EventReason:
+    match error:
+        case DestinationClaimed():
+            return EventReason.DESTINATION_CONFLICT
+        case ReferenceInvalid() | ConnectionInvalid() | CredentialMissing() | LoginSuspended():
+            return EventReason.VAULT_CLIENT_CONFIG_ERROR
+        case LoginRefused() | MissingCredential():
+            return EventReason.VAULT_CLIENT_CONFIG_ERROR
+        case TransformationInvalid():
+            return EventReason.TRANSFORMATION_ERROR
+        case InvalidSpec():
+            return EventReason.VAULT_STATIC_SECRET_ERROR
+        case RenderError():
+            return EventReason.SECRET_DATA_BUILDER_ERROR
+        case OwnershipError() | KubeError():
+            return EventReason.SECRET_SYNC_ERROR
+        case VaultError() | ConnectionSuspended():
+            return EventReason.VAULT_CLIENT_ERROR
+        case _:
+            return EventReason.SECRET_SYNC_ERROR
+
+
+def _text(error: Exception) -> str:
+    match _reason(error):
+        case EventReason.VAULT_CLIENT_CONFIG_ERROR:
+            return f"Failed to get Vault auth login: {error}"
+        case EventReason.VAULT_CLIENT_ERROR:
+            return f"Failed to read Vault secret: {error}"
+        case _:
+            return str(error)

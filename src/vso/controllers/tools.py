@@ -1,0 +1,38 @@
+"""What every controller is given: the clients, the stores, time, chance and the settings that concern them."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from vso.apis.merge import GlobalOptions
+from vso.base import BackOff, Clock
+from vso.controllers.world import World
+from vso.kube import Client
+from vso.runtime import EventRecorder
+from vso.sync import Clients, Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSettings:
+    """Operator-wide options that decide how resources are handled; durations are in seconds.
+
+    `max_elapsed` ends the retries of a resource that failed for that long; 0 never does.
+    """
+
+    global_auth: GlobalOptions
+    exclude_raw: bool = False
+    backoff: BackOff = field(default_factory=BackOff)
+    max_elapsed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Handed to each controller by `vso.app.wiring`."""
+
+    kube: Client
+    world: World
+    clients: Clients
+    signer: Signer
+    recorder: EventRecorder
+    clock: Clock
+    rng: Random
+    settings: ControllerSettings

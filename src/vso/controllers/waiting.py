@@ -1,0 +1,53 @@
+"""Who waits for a login or a server to recover, and how they come back without a stampede."""
+
+from collections.abc import Hashable
+from random import Random
+from typing import Final
+
+from vso.apis.meta import Key
+from vso.base import jitter
+from vso.runtime import Lane, WorkQueue
+from vso.sync import Turn
+
+_PER_SECOND: Final = 200.0
+"""Resources that come back in a second after a recovery."""
+
+
+class Waiting:
+    """Keys by what they wait for; a key waits for one thing at a time."""
+
+    def __init__(self, queue: WorkQueue, rng: Random) -> None:
+        self._queue = queue
+        self._rng = rng
+        self._keys: dict[Hashable, set[Key]] = {}
+        self._reasons: dict[Key, Hashable] = {}
+
+    def add(self, key: Key, identity: Hashable | None) -> None:
+        """Note that `key` waits for `identity`; None: for nothing that could recover."""
+        self.forget(key)
+        if identity is not None:
+            self._keys.setdefault(identity, set()).add(key)
+            self._reasons[key] = identity
+
+    def forget(self, key: Key) -> None:
+        """Note that `key` waits no longer."""
+        identity = self._reasons.pop(key, None)
+        keys = self._keys.get(identity) if identity is not None else None
+        if keys is not None:
+            keys.discard(key)
+            if not keys:
+                del self._keys[identity]
+
+    def wake(self, identity: Hashable, turn: Turn) -> None:
+        """Bring back one key for a trial, or all of them, spread over time."""
+        keys = self._keys.get(identity, set())
+        match turn:
+            case Turn.DOWN:
+                return
+            case Turn.TRIAL:
+                for key in sorted(keys)[:1]:
+                    self._queue.add(key, Lane.FRESH)
+            case Turn.UP:
+                spread = len(keys) / _PER_SECOND
+                for key in keys:
+                    self._queue.add_after(key, jitter(spread, self._rng), Lane.STEADY)

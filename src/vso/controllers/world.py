@@ -1,0 +1,161 @@
+"""All that the controllers know of the cluster without asking: the stores that reflectors keep.
+
+Look-ups cost no request. `References` of `vso.sync` is implemented here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from vso.apis.merge import GlobalOptions
+from vso.apis.meta import Key, Object, Ref
+from vso.apis.reference import InvalidReference, parse_reference
+from vso.apis.v1beta1 import (
+    HCPAuth,
+    HCPVaultSecretsApp,
+    SecretTransformation,
+    VaultAuth,
+    VaultAuthGlobal,
+    VaultConnection,
+    VaultDynamicSecret,
+    VaultPKISecret,
+    VaultStaticSecret,
+)
+from vso.runtime import Store
+from vso.sync import Destination, ReferenceInvalid, resolve_auth
+
+Claimant = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
+"""A resource that writes a Secret."""
+
+DEFAULT: Final = "default"
+"""Name of the objects that are used where none is named."""
+
+BY_OWNER = "owner"
+BY_DESTINATION = "destination"
+BY_AUTH = "auth"
+BY_TRANSFORMATION = "transformation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The stores, and the questions that need more than one of them."""
+
+    operator_namespace: str
+    connections: Store[VaultConnection]
+    auths: Store[VaultAuth]
+    shared_auths: Store[VaultAuthGlobal]
+    transformations: Store[SecretTransformation]
+    static: Store[VaultStaticSecret]
+    dynamic: Store[VaultDynamicSecret]
+    pki: Store[VaultPKISecret]
+    hcp_auths: Store[HCPAuth]
+    hcp_apps: Store[HCPVaultSecretsApp]
+    destinations: Store[Destination]
+
+    def auth(self, key: Key) -> VaultAuth | None:
+        """See `vso.sync.References`."""
+        return self.auths.get(key)
+
+    def shared(self, key: Key) -> VaultAuthGlobal | None:
+        """See `vso.sync.References`."""
+        return self.shared_auths.get(key)
+
+    def connection(self, key: Key) -> VaultConnection | None:
+        """See `vso.sync.References`."""
+        return self.connections.get(key)
+
+    def claimants(self, destination: Key) -> tuple[Claimant, ...]:
+        """The resources that name `destination`, the one that may write it first (oldest, then by UID)."""
+        found: list[Claimant] = []
+        for store in (self.static, self.dynamic, self.pki):
+            found += store.by_index(BY_DESTINATION, destination)
+        return tuple(sorted((one for one in found if not one.deleting), key=_seniority))
+
+    def static_through(self, auth: Key) -> list[Key]:
+        """The VaultStaticSecrets that name the VaultAuth `auth`."""
+        return [one.key for one in self.static.by_index(BY_AUTH, auth)]
+
+    def static_transformed_by(self, transformation: Key) -> list[Key]:
+        """The VaultStaticSecrets that refer to the SecretTransformation `transformation`."""
+        return [one.key for one in self.static.by_index(BY_TRANSFORMATION, transformation)]
+
+    def auths_reaching(self, connection: Key, *, options: GlobalOptions) -> list[VaultAuth]:
+        """The VaultAuths that lead to the VaultConnection `connection`."""
+        return [one for one in self.auths.values() if self._connection_of(one, options) == connection]
+
+    def auths_inheriting(self, shared: Key) -> list[VaultAuth]:
+        """The VaultAuths that inherit from the VaultAuthGlobal `shared`, or would if it existed."""
+        found = []
+        for auth in self.auths.values():
+            ref = auth.spec.vault_auth_global_ref
+            if ref is None or (ref.name or DEFAULT) != shared.name:
+                continue
+            default_place = not ref.name and not ref.namespace and shared.namespace == self.operator_namespace
+            if (ref.namespace or auth.metadata.namespace) == shared.namespace or default_place:
+                found.append(auth)
+        return found
+
+    def _connection_of(self, auth: VaultAuth, options: GlobalOptions) -> Key | None:
+        try:
+            return resolve_auth(auth, references=self, options=options).connection
+        except ReferenceInvalid:
+            return None
+
+
+def new_world(operator_namespace: str) -> World:
+    """Empty stores with their indexes."""
+    return World(
+        operator_namespace=operator_namespace,
+        connections=Store(),
+        auths=Store(),
+        shared_auths=Store(),
+        transformations=Store(),
+        static=Store(
+            {
+                BY_DESTINATION: destination_keys,
+                BY_AUTH: lambda one: auth_keys(one, operator_namespace),
+                BY_TRANSFORMATION: transformation_keys,
+            }
+        ),
+        dynamic=Store({BY_DESTINATION: destination_keys}),
+        pki=Store({BY_DESTINATION: destination_keys}),
+        hcp_auths=Store(),
+        hcp_apps=Store(),
+        destinations=Store({BY_OWNER: lambda one: [one.owner_uid] if one.owner_uid else []}),
+    )
+
+
+def destination_keys(claimant: Claimant) -> Iterable[Key]:
+    """The Secret that `claimant` names, if it names one."""
+    name = claimant.spec.destination.name
+    return [Key(claimant.metadata.namespace, name)] if name else []
+
+
+def auth_keys(secret: VaultStaticSecret, operator_namespace: str) -> Iterable[Key]:
+    """The VaultAuth that `secret` names, if the reference is well-formed."""
+    try:
+        return [
+            parse_reference(
+                secret.spec.vault_auth_ref,
+                namespace=secret.metadata.namespace,
+                operator_namespace=operator_namespace,
+            )
+        ]
+    except InvalidReference:
+        return []
+
+
+def transformation_keys(secret: VaultStaticSecret) -> Iterable[Key]:
+    """The SecretTransformations that `secret` refers to."""
+    refs = secret.spec.destination.transformation.transformation_refs
+    return [Key(ref.namespace or secret.metadata.namespace, ref.name) for ref in refs]
+
+
+def ref_to(obj: Object) -> Ref:
+    """What names `obj` in a message."""
+    return Ref(obj.kind, obj.key)
+
+
+def _seniority(one: Object) -> tuple[str, str]:
+    created = one.metadata.creation_timestamp
+    return (created.isoformat() if created else "", one.metadata.uid)

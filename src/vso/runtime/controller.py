@@ -1,0 +1,107 @@
+"""Workers that take keys from a queue and reconcile them, one key at a time each.
+
+Decides nothing about the domain: what an expected failure means is settled in the reconciler, whose answer
+is a `Next`. Only what escapes from it is judged here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from vso.apis.meta import Key
+from vso.base import Clock
+from vso.kube import KubeError
+from vso.runtime.metrics import ControllerObserver, Result, Silent
+from vso.runtime.next import Lane, Next
+from vso.runtime.queue import QueueShutDown, WorkQueue
+
+log = structlog.get_logger("runtime.controller")
+
+
+class Controller:
+    """`workers` tasks around one reconcile function.
+
+    - Returns `Next`: the key succeeded, its failures are forgotten, and it is due again when that says.
+    - Raises KubeError: the API server refused or was out of reach; logged, retried after 5 ms * 2^n, at most
+      1000 s (behaviour.md 0.3).
+    - Raises anything else: our bug; the same, with a traceback at the first failure in a row.
+
+    `run` may be cancelled and called again (leadership lost and won): keys whose reconcile was cancelled are
+    due at once then, and `resume`, if given, may add more at each begin.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Callable[[Key], Awaitable[Next]],
+        *,
+        queue: WorkQueue,
+        workers: int,
+        clock: Clock,
+        observer: ControllerObserver | None = None,
+        resume: Callable[[], None] | None = None,
+    ) -> None:
+        self.name: Final = name
+        self.queue: Final = queue
+        self.workers: Final = workers
+        self._reconcile = reconcile
+        self._clock = clock
+        self._observer: ControllerObserver = observer or Silent()
+        self._resume = resume
+
+    async def run(self) -> None:
+        """Work until the queue is shut down and running reconciles have ended, or until cancelled."""
+        if self._resume is not None:
+            self._resume()
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.workers):
+                group.create_task(self._work(), name=f"{self.name} worker {number}")
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self.queue.get()
+            except QueueShutDown:
+                return
+            await self._attend(key)
+
+    async def _attend(self, key: Key) -> None:
+        """Reconcile `key` once, and see to it that it leaves the state of being in work in any case."""
+        started = self._clock.monotonic()
+        self._observer.started()
+        try:
+            answer = await self._reconcile(key)
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self.queue.done(key, 0.0)
+                self._observer.aborted()
+                raise
+            # Nobody cancelled this worker: something that the reconciler waited for was cancelled.
+            result = self._failed(key, exc)
+        except Exception as exc:  # noqa: BLE001 - a worker outlives all bugs of a reconciler
+            result = self._failed(key, exc)
+        else:
+            result = self._succeeded(key, answer)
+        self._observer.reconciled(result, self._clock.monotonic() - started)
+
+    def _succeeded(self, key: Key, answer: Next) -> Result:
+        self.queue.forget(key)
+        self.queue.done(key, answer.delay, lane=answer.lane)
+        if answer.delay is None:
+            return Result.SUCCESS
+        return Result.REQUEUE if answer.lane is Lane.FRESH else Result.REQUEUE_AFTER
+
+    def _failed(self, key: Key, exc: BaseException) -> Result:
+        delay = self.queue.retry(key)
+        self.queue.done(key, delay)
+        bound = log.bind(controller=self.name, key=str(key), retry_seconds=delay)
+        if isinstance(exc, KubeError):
+            bound.warning("reconcile failed", error=str(exc))
+        else:
+            self._observer.crashed()
+            first = self.queue.failures(key) == 1
+            bound.error("reconcile crashed", error=type(exc).__name__, exc_info=exc if first else None)
+        return Result.ERROR

@@ -1,0 +1,236 @@
+"""Keeps a `Store` equal to the objects on the server: list once, then watch, for ever.
+
+    LISTING (pages) -> WATCHING (version) -> WATCHING ...     the server ends each watch after a minute
+       ^----- 410: the version is no longer kept -----'       errors: the same again, after a back-off
+
+What is made of the changes is up to the handlers, see `watches`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Final, Generic, NoReturn, TypeVar, assert_never
+
+import structlog
+
+from vso.apis.meta import Key, Object
+from vso.base import BackOff, Clock
+from vso.kube import (
+    Added,
+    Bookmark,
+    Deleted,
+    Forbidden,
+    Gone,
+    KubeError,
+    Modified,
+    NotFound,
+    ServerFault,
+    WatchEvent,
+)
+from vso.runtime.limit import time_limit
+from vso.runtime.metrics import ReflectorObserver, Silent
+from vso.runtime.source import Source
+from vso.runtime.store import Change, Store
+
+T = TypeVar("T", bound=Object)
+U = TypeVar("U", bound=Object)
+
+log = structlog.get_logger("runtime.reflector")
+
+_BACK_OFF: Final = BackOff(initial=0.5, multiplier=2.0, maximum=30.0, randomization=0.5)
+_SHORTEST_WATCH: Final = 40
+_LONGEST_WATCH: Final = 60
+_PATIENCE: Final = 5.0
+"""Seconds after which a watch is cut that the server should have ended."""
+_HEALTHY_LIFE: Final = 5.0
+"""Seconds after which the end of a watch without events is no failure."""
+_PERSISTENT: Final = 3
+"""Failures in a row from which on they are worth a complaint."""
+_BURST: Final = 200
+"""Events after which other tasks get their turn."""
+
+
+class Reflector(Generic[T, U]):
+    """Mirrors a `source` into `store`, each object through `project`, and announces each change once.
+
+    The changes announced to a handler, applied one after another, always give the state that the server
+    had at some moment, and no state of an object is announced after a later one. While the server is out of
+    reach or refuses, the store stays as it is, `problem` says why, and the reflector keeps trying.
+    """
+
+    def __init__(
+        self,
+        source: Source[T],
+        store: Store[U],
+        *,
+        project: Callable[[T], U],
+        clock: Clock,
+        rng: Random,
+        page_size: int = 500,
+        observer: ReflectorObserver | None = None,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._project = project
+        self._clock = clock
+        self._rng = rng
+        self._page_size = page_size
+        self._observer: ReflectorObserver = observer or Silent()
+        self._handlers: list[Callable[[Change[U]], None]] = []
+        self._synced = asyncio.Event()
+        self._version = ""
+        self._failures = 0
+        self._pages_expire = False
+        self._events = 0
+        self.problem = ""
+        """Why the store may be out of date, and what to do about it; empty if all is well."""
+
+    @property
+    def name(self) -> str:
+        """The name of the source."""
+        return self._source.name
+
+    @property
+    def synced(self) -> bool:
+        """Whether the store has held the complete list once."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        """Return once `synced`."""
+        await self._synced.wait()
+
+    def subscribe(self, handler: Callable[[Change[U]], None]) -> None:
+        """Have `handler` called with each change from now on, after the store has it.
+
+        It must be quick. What it raises is logged as our bug and does not stop the others.
+        """
+        self._handlers.append(handler)
+
+    async def run(self) -> NoReturn:
+        """Mirror until cancelled. What the store and the handlers know survives a second run."""
+        while True:
+            started = self._clock.monotonic()
+            try:
+                if not self._version:
+                    await self._list()
+                    started = self._clock.monotonic()
+                await self._watch()
+            except Exception as exc:  # noqa: BLE001 - whatever it is: this loop must not end
+                await self._clock.sleep(self._failed(exc, lived=self._clock.monotonic() - started))
+
+    async def _list(self) -> None:
+        started = self._clock.monotonic()
+        objects: dict[Key, U] = {}
+        continue_ = ""
+        while True:
+            try:
+                # A list that takes longer than the server keeps its version is read in one piece.
+                limit = 0 if self._pages_expire else self._page_size
+                page = await self._source.list_page(limit=limit, continue_=continue_)
+            except Gone:
+                self._pages_expire = True
+                raise
+            for item in page.items:
+                obj = self._project(item)
+                objects[obj.key] = obj
+            if not page.continue_:
+                break
+            continue_ = page.continue_
+        self._pages_expire = False
+        changes = self._store.replace(objects, page.resource_version)
+        self._version = page.resource_version
+        self._healthy()
+        self._announce(changes)
+        self._synced.set()
+        self._observer.listed(len(objects), self._clock.monotonic() - started)
+
+    async def _watch(self) -> None:
+        """Follow one watch to its end.
+
+        Raises what the source raises, and TimeoutError if the server did not end it in time: then something
+        between has swallowed the stream, and whatever it still holds will be asked for again.
+        """
+        started, events = self._clock.monotonic(), self._events
+        seconds = self._rng.randint(_SHORTEST_WATCH, _LONGEST_WATCH)
+        async with time_limit(self._clock, seconds + _PATIENCE):
+            async for event in self._source.watch(resource_version=self._version, timeout_seconds=seconds):
+                self._take(event)
+                self._events += 1
+                if self._events % _BURST == 0:
+                    await asyncio.sleep(0)
+        if self._events == events and self._clock.monotonic() - started < _HEALTHY_LIFE:
+            raise ConnectionError("the watch ended at once")
+        self._failures = 0
+        self._healthy()
+
+    def _take(self, event: WatchEvent[T]) -> None:
+        match event:
+            case Bookmark():
+                version = event.resource_version
+            case Added() | Modified():
+                version = event.object.metadata.resource_version
+                self._announce(self._store.apply(self._project(event.object)))
+                self._observer.received()
+            case Deleted():
+                version = event.object.metadata.resource_version
+                self._announce(self._store.remove(self._project(event.object)))
+                self._observer.received()
+            case _:
+                assert_never(event)
+        self._version = version
+        self._store.advance(version)
+        self._failures = 0
+        self._healthy()
+
+    def _announce(self, changes: tuple[Change[U], ...]) -> None:
+        for change in changes:
+            for handler in self._handlers:
+                try:
+                    handler(change)
+                except Exception:
+                    # One strange object must not blind the operator to all others.
+                    log.exception("handler failed", source=self.name, key=str(change.key))
+
+    def _healthy(self) -> None:
+        if self.problem:
+            self.problem = ""
+            log.info("reading again", source=self.name)
+
+    def _failed(self, exc: Exception, *, lived: float) -> float:
+        """Note the failure of what `lived` so many seconds; the answer is the delay before the next attempt."""
+        self._observer.failed(type(exc).__name__)
+        if isinstance(exc, Gone | NotFound):
+            self._version = ""
+        self._failures += 1
+        if isinstance(exc, ServerFault) and self._failures % _PERSISTENT == 0:
+            # After a restore of its storage the server may know only versions that are older than ours.
+            self._version = ""
+        routine = self._failures < _PERSISTENT and (self.synced or isinstance(exc, Gone))
+        if not routine:
+            self._complain(exc)
+        asked = exc.retry_after or 0.0 if isinstance(exc, KubeError) else 0.0
+        # A stream that stalls once a minute is no storm, but must be replaced soon each time.
+        step = 1 if lived >= _HEALTHY_LIFE else self._failures
+        return max(_BACK_OFF.delay(step, self._rng), asked)
+
+    def _complain(self, exc: Exception) -> None:
+        problem = _explained(exc, self.name)
+        if problem == self.problem:
+            return
+        self.problem = problem
+        ours = not isinstance(exc, KubeError | OSError)
+        log.warning("cannot read", source=self.name, problem=problem, exc_info=exc if ours else None)
+
+
+def _explained(exc: Exception, name: str) -> str:
+    match exc:
+        case Forbidden():
+            return f"no permission to list and watch {name}: grant it with RBAC ({exc})"
+        case NotFound():
+            return f"the API server does not know {name}: install the CRD, or wait until it is served"
+        case TimeoutError():
+            return f"the watch of {name} stalls: something between swallows the stream"
+        case KubeError() | OSError():
+            return f"cannot list or watch {name}: {exc}"
+        case _:
+            return f"cannot list or watch {name}: {type(exc).__name__}"

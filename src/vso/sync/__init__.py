@@ -1,0 +1,110 @@
+"""What a secret should be, and the clients that read it. Mostly pure; knows no controller and no runtime.
+
+`resolve` finds the login, `clients` keeps it, `render` makes the data, `mac` compares it, `ownership` plans the
+write, `horizon` says when to look again.
+"""
+
+from vso.sync.clients import Client, ClientMeta, Clients, Cluster, Gathered
+from vso.sync.errors import (
+    AuthInvalid,
+    AuthNotFound,
+    ConnectionInvalid,
+    ConnectionNotFound,
+    ConnectionSuspended,
+    CredentialMissing,
+    DestinationClaimed,
+    InvalidSpec,
+    LoginSuspended,
+    NotAllowed,
+    OwnershipError,
+    ReferenceInvalid,
+    RenderError,
+    SyncError,
+    TransformationInvalid,
+    Unavailable,
+)
+from vso.sync.horizon import back_horizon, first_look, refresh_interval
+from vso.sync.identity import cache_key, client_id
+from vso.sync.mac import KEY_LENGTH, Signer, digest
+from vso.sync.ownership import (
+    DEFAULT_TYPE,
+    Destination,
+    Step,
+    Wanted,
+    destination_of,
+    is_orphan,
+    marks,
+    owner_labels,
+    owner_reference,
+    plan,
+)
+from vso.sync.render import Rendered, RenderOptions, payload_of, render
+from vso.sync.resolve import (
+    ClientSpec,
+    LoginId,
+    References,
+    Resolved,
+    ServerId,
+    fingerprint,
+    resolve,
+    resolve_auth,
+    server_id,
+)
+from vso.sync.server import Server, Turn
+
+__all__ = [
+    "DEFAULT_TYPE",
+    "KEY_LENGTH",
+    "AuthInvalid",
+    "AuthNotFound",
+    "Client",
+    "ClientMeta",
+    "ClientSpec",
+    "Clients",
+    "Cluster",
+    "ConnectionInvalid",
+    "ConnectionNotFound",
+    "ConnectionSuspended",
+    "CredentialMissing",
+    "Destination",
+    "DestinationClaimed",
+    "Gathered",
+    "InvalidSpec",
+    "LoginId",
+    "LoginSuspended",
+    "NotAllowed",
+    "OwnershipError",
+    "ReferenceInvalid",
+    "References",
+    "RenderError",
+    "RenderOptions",
+    "Rendered",
+    "Resolved",
+    "Server",
+    "ServerId",
+    "Signer",
+    "Step",
+    "SyncError",
+    "TransformationInvalid",
+    "Turn",
+    "Unavailable",
+    "Wanted",
+    "back_horizon",
+    "cache_key",
+    "client_id",
+    "destination_of",
+    "digest",
+    "fingerprint",
+    "first_look",
+    "is_orphan",
+    "marks",
+    "owner_labels",
+    "owner_reference",
+    "payload_of",
+    "plan",
+    "refresh_interval",
+    "render",
+    "resolve",
+    "resolve_auth",
+    "server_id",
+]

@@ -1,0 +1,90 @@
+"""Two small machines that keep failures from multiplying. Pure: instants come in, verdicts go out.
+
+`Breaker` guards one connection: while the server is out of order, only a single trial is let through.
+`LoginGate` guards one identity: a failed login is tried again once per back-off step, however many resources
+wait for it (regressions R10, R11).
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from vso.base import BackOff
+
+PROBE_INTERVAL: Final = 5.0
+"""Seconds between two looks at a server that is out of order (D47)."""
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed while the server answers; open after an outage; half open for one trial after a good probe."""
+
+    outage: Exception | None = None
+    """What opened the breaker; None while it is closed."""
+    _trial_allowed: bool = False
+    _trial_until: float = float("-inf")
+
+    def may_try(self, now: float) -> bool:
+        """Whether a request may go out; unlike `admit` this takes nothing."""
+        return self.outage is None or (self._trial_allowed and now >= self._trial_until)
+
+    def admit(self, now: float, *, trial_seconds: float) -> bool:
+        """Whether this request may go out; the first one after a good probe becomes the trial.
+
+        A trial that never reports back, since its caller was cancelled, ends after `trial_seconds`.
+        """
+        if not self.may_try(now):
+            return False
+        if self.outage is not None:
+            self._trial_until = now + trial_seconds
+        return True
+
+    def failed(self, error: Exception) -> bool:
+        """Note an outage; True if it is news."""
+        news = self.outage is None
+        self.outage, self._trial_allowed = error, False
+        self._trial_until = float("-inf")
+        return news
+
+    def answered(self) -> bool:
+        """Note that a request was answered properly; True if that ends an outage."""
+        news = self.outage is not None
+        self.outage, self._trial_allowed = None, False
+        self._trial_until = float("-inf")
+        return news
+
+    def probe_succeeded(self) -> bool:
+        """Note that the server says it is in order; True if that newly allows a trial."""
+        news = self.outage is not None and not self._trial_allowed
+        self._trial_allowed = self.outage is not None
+        return news
+
+
+@dataclass(slots=True)
+class LoginGate:
+    """Remembers failed logins of one identity and when the next one is due."""
+
+    backoff: BackOff
+    rng: Random
+    _failures: int = 0
+    _retry_at: float = 0.0
+    _error: Exception | None = None
+
+    def refusal(self, now: float) -> tuple[Exception, float] | None:
+        """The last failure and the seconds until the next attempt; None if one may be made now."""
+        if self._error is None or now >= self._retry_at:
+            return None
+        return self._error, self._retry_at - now
+
+    def failed(self, error: Exception, now: float) -> float:
+        """Note a failure; the seconds until the next attempt."""
+        self._failures += 1
+        delay = self.backoff.delay(self._failures, self.rng)
+        self._error, self._retry_at = error, now + delay
+        return delay
+
+    def succeeded(self) -> bool:
+        """Note a success; True if it ends a series of failures."""
+        news = self._error is not None
+        self._failures, self._error = 0, None
+        return news

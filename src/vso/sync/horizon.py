@@ -1,0 +1,29 @@
+"""When to look at Vault next (behaviour.md section 0.4).
+
+Pure: durations are seconds, chance is an argument.
+"""
+
+from random import Random
+from typing import Final
+
+from vso.base import jitter
+
+DEFAULT_REFRESH: Final = 60.0
+"""Base of the poll interval where `refreshAfter` is unset and MACs are kept (api.md section 4.4)."""
+
+
+def back_horizon(seconds: float, rng: Random) -> float:
+    """Draw from (0.8, 0.9] of `seconds`: early enough, and spread."""
+    return seconds * 0.9 - jitter(seconds * 0.1, rng)
+
+
+def refresh_interval(refresh_after: float, *, compares: bool) -> float:
+    """Base of the poll interval; 0 means that only changes in the cluster lead to a sync."""
+    if refresh_after > 0:
+        return refresh_after
+    return DEFAULT_REFRESH if compares else 0.0
+
+
+def first_look(interval: float, rng: Random) -> float:
+    """Delay of the first read after a start, for a resource that is in sync: spread over one interval."""
+    return jitter(interval * 0.9, rng)

@@ -1,0 +1,159 @@
+"""From a reference to everything that a login needs: VaultAuth x VaultAuthGlobal x VaultConnection. Pure.
+
+Look-ups read memory (`References`). The result names the login by what enters it, so that an edit that changes
+nothing about the login or the requests keeps the client (regressions R09).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from vso.apis.merge import GlobalOptions, MergedAuth, MergeError, choose_global, login_problems, merge
+from vso.apis.meta import Key, Ref
+from vso.apis.policy import is_allowed, refusal
+from vso.apis.reference import InvalidReference, parse_reference
+from vso.apis.v1beta1 import VaultAuth, VaultAuthGlobal, VaultConnection
+from vso.sync.errors import AuthInvalid, AuthNotFound, ConnectionNotFound, NotAllowed, ReferenceInvalid
+
+
+class References(Protocol):
+    """The objects that a reference may lead to."""
+
+    def auth(self, key: Key) -> VaultAuth | None:
+        """The VaultAuth `key`, None if there is none."""
+
+    def shared(self, key: Key) -> VaultAuthGlobal | None:
+        """The VaultAuthGlobal `key`, None if there is none."""
+
+    def connection(self, key: Key) -> VaultConnection | None:
+        """The VaultConnection `key`, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerId:
+    """One way to reach a server; any change of the connection's spec makes another."""
+
+    key: Key
+    uid: str
+    spec: str
+
+    def __str__(self) -> str:
+        return f"VaultConnection {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginId:
+    """One identity at one server: who logs in, how, and on whose behalf (the consuming namespace)."""
+
+    server: ServerId
+    auth: Key
+    auth_uid: str
+    login: str
+    consumer: str
+
+    def __str__(self) -> str:
+        return f"VaultAuth {self.auth} for namespace {self.consumer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSpec:
+    """All that is needed to log in for objects of the namespace `consumer`."""
+
+    auth: VaultAuth
+    merged: MergedAuth
+    connection: VaultConnection
+    consumer: str
+    login: LoginId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A VaultAuth put together, as its own controller looks at it."""
+
+    merged: MergedAuth
+    shared: VaultAuthGlobal | None
+    connection: Key
+
+
+def resolve(reference: str, *, consumer: str, references: References, options: GlobalOptions) -> ClientSpec:
+    """Follow `vaultAuthRef` of an object in the namespace `consumer`.
+
+    Raises ReferenceInvalid for a malformed reference, AuthNotFound, ConnectionNotFound, NotAllowed, or AuthInvalid
+    if the objects do not add up to a login.
+    """
+    try:
+        key = parse_reference(reference, namespace=consumer, operator_namespace=options.operator_namespace)
+    except InvalidReference as exc:
+        raise ReferenceInvalid(f"spec.vaultAuthRef: {exc}") from exc
+    auth = references.auth(key)
+    if auth is None:
+        raise AuthNotFound(f"VaultAuth {key} does not exist: create it, or correct spec.vaultAuthRef")
+    allowed = auth.spec.allowed_namespaces
+    if not is_allowed(
+        consumer,
+        restricted=key,
+        allowed=allowed,
+        operator_namespace=options.operator_namespace,
+        enforce_on_default=options.enforce_on_default,
+    ):
+        raise NotAllowed(refusal(consumer, restricted=Ref("VaultAuth", key), allowed=allowed))
+    resolved = resolve_auth(auth, references=references, options=options)
+    if problems := login_problems(resolved.merged):
+        raise AuthInvalid("; ".join(problems))
+    connection = references.connection(resolved.connection)
+    if connection is None:
+        raise ConnectionNotFound(
+            f"VaultConnection {resolved.connection}, which VaultAuth {key} refers to, does not exist: create it, "
+            "or correct vaultConnectionRef"
+        )
+    return ClientSpec(
+        auth=auth,
+        merged=resolved.merged,
+        connection=connection,
+        consumer=consumer,
+        login=_login_id(auth, resolved.merged, connection, consumer),
+    )
+
+
+def resolve_auth(auth: VaultAuth, *, references: References, options: GlobalOptions) -> Resolved:
+    """Merge `auth` with the VaultAuthGlobal it names, and find the name of its connection.
+
+    Raises AuthInvalid with all problems at once. Whether the connection exists is not looked at.
+    """
+    try:
+        shared = choose_global(auth, references.shared, options=options)
+        merged = merge(auth, shared, operator_namespace=options.operator_namespace)
+    except MergeError as exc:
+        raise AuthInvalid(str(exc)) from exc
+    try:
+        connection = parse_reference(
+            merged.connection_ref,
+            namespace=auth.metadata.namespace,
+            operator_namespace=options.operator_namespace,
+        )
+    except InvalidReference as exc:
+        raise AuthInvalid(f"vaultConnectionRef: {exc}") from exc
+    return Resolved(merged=merged, shared=shared, connection=connection)
+
+
+def server_id(connection: VaultConnection) -> ServerId:
+    """Identity of the server that `connection` reaches."""
+    return ServerId(connection.key, connection.metadata.uid, fingerprint(connection.spec))
+
+
+def fingerprint(value: Any) -> str:
+    """A hash of a struct's JSON; equal values have equal hashes, in every process."""
+    return hashlib.blake2b(msgspec.json.encode(value, order="sorted"), digest_size=32).hexdigest()
+
+
+def _login_id(auth: VaultAuth, merged: MergedAuth, connection: VaultConnection, consumer: str) -> LoginId:
+    enters_login = (merged.method, merged.mount, merged.namespace, merged.block, merged.headers)
+    return LoginId(
+        server=server_id(connection),
+        auth=auth.key,
+        auth_uid=auth.metadata.uid,
+        login=fingerprint(enters_login),
+        consumer=consumer,
+    )

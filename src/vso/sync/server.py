@@ -1,0 +1,141 @@
+"""One Vault server as all its users see it: a transport, a bound on requests in flight, and a breaker.
+
+A server that does not answer must not hold more than a few of the operator's workers, and must not be asked by
+hundreds of resources at once when it comes back (regressions R10, R11, R29).
+"""
+
+from collections.abc import Awaitable, Callable, Hashable
+from enum import Enum
+from typing import Final, TypeVar
+
+from vso.base import Clock
+from vso.sync.breaker import PROBE_INTERVAL, Breaker
+from vso.sync.errors import ConnectionSuspended
+from vso.sync.flight import Slots
+from vso.vault import SealStatus, Transport, VaultError, seal_status
+
+R = TypeVar("R")
+
+FIRST_REQUESTS: Final = 4
+"""Requests in flight until the server has answered once: a black hole costs no more workers than this."""
+MAX_IN_FLIGHT: Final = 32
+_PATIENCE: Final = 2.0
+"""Seconds that a request waits for its turn before the resource is put off instead."""
+_BUSY_RETRY: Final = 1.0
+
+
+class Turn(Enum):
+    """A change in what can be had from a server or a login."""
+
+    DOWN = "down"
+    TRIAL = "trial"
+    """The server says that it is in order again: one request may prove it."""
+    UP = "up"
+
+
+Observer = Callable[[Hashable, Turn], None]
+"""Told the identity of the server or login, and what became of it."""
+
+
+class Server:
+    """Sends requests through one transport; knows whether the server is in order."""
+
+    def __init__(
+        self,
+        identity: Hashable,
+        transport: Transport,
+        *,
+        timeout: float,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self.identity = identity
+        self.transport = transport
+        self._timeout = timeout
+        self._clock = clock
+        self._observer = observer
+        self._breaker = Breaker()
+        self._slots = Slots(FIRST_REQUESTS)
+        self._last_answer: float | None = None
+
+    @property
+    def outage(self) -> Exception | None:
+        """What is wrong with the server; None if nothing is known to be."""
+        return self._breaker.outage
+
+    def answered_since(self, instant: float) -> bool:
+        """Whether the server gave a proper answer after the monotonic `instant`."""
+        return self._last_answer is not None and self._last_answer >= instant
+
+    def check(self) -> None:
+        """Raise ConnectionSuspended if a request would not be let through now."""
+        outage = self._breaker.outage
+        if outage is None or self._breaker.may_try(self._clock.monotonic()):
+            return
+        raise ConnectionSuspended(str(outage), retry_in=PROBE_INTERVAL * 4, waits_for=self.identity, cause=outage)
+
+    async def call(self, request: Callable[[Transport], Awaitable[R]]) -> R:
+        """Run `request` as soon as there is a slot.
+
+        Raises ConnectionSuspended without sending anything while the server is out of order or too slow to
+        take more; otherwise whatever `request` raises.
+        """
+        self.check()
+        if not await self._slots.acquire(_PATIENCE):
+            raise ConnectionSuspended(
+                "Vault is slow to answer and has no room for another request; this one is put off",
+                retry_in=_BUSY_RETRY,
+                waits_for=self.identity,
+                cause=TimeoutError(),
+            )
+        try:
+            if not self._breaker.admit(self._clock.monotonic(), trial_seconds=self._timeout):
+                self.check()
+            return await self._judged(request)
+        finally:
+            self._slots.release()
+
+    async def probe(self) -> SealStatus:
+        """Ask for the seal status, past the breaker.
+
+        A good answer during an outage lets one trial request through. Raises VaultError if there is no answer;
+        a sealed server is an answer.
+        """
+        try:
+            status = await seal_status(self.transport)
+        except VaultError as exc:
+            if exc.outage:
+                self._outage_began(exc)
+            raise
+        if not status.sealed and status.initialized and self._breaker.probe_succeeded():
+            self._observer(self.identity, Turn.TRIAL)
+        return status
+
+    async def close(self) -> None:
+        """Close the transport; idempotent."""
+        await self.transport.close()
+
+    async def _judged(self, request: Callable[[Transport], Awaitable[R]]) -> R:
+        try:
+            result = await request(self.transport)
+        except VaultError as exc:
+            if exc.outage:
+                self._outage_began(exc)
+            elif exc.status:
+                self._answered()
+            raise
+        self._answered()
+        return result
+
+    def _answered(self) -> None:
+        self._last_answer = self._clock.monotonic()
+        if self._slots.limit < MAX_IN_FLIGHT:
+            self._slots.limit = MAX_IN_FLIGHT
+            self._slots.admit()
+        if self._breaker.answered():
+            self._observer(self.identity, Turn.UP)
+
+    def _outage_began(self, error: VaultError) -> None:
+        self._slots.limit = FIRST_REQUESTS
+        if self._breaker.failed(error):
+            self._observer(self.identity, Turn.DOWN)

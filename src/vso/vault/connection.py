@@ -1,0 +1,116 @@
+"""How to reach one Vault server, and the TLS settings that follow from it.
+
+Values only: nothing is opened here, see `transport`. Source: behaviour.md section 2.3, api.md sections 4.1
+and 7.2.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from vso.vault.errors import InvalidConnection
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One server: `address` is its base URL, a path prefix included; `timeout` is in seconds, per request.
+
+    `headers` go with every request. `ca_pem` replaces the system's certificate authorities. Creating one
+    raises InvalidConnection if the address, a header or the timeout cannot be used; `ca_pem` is checked by
+    `tls_context`.
+    """
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    tls_server_name: str = ""
+    ca_pem: str = field(default="", repr=False)
+    skip_tls_verify: bool = False
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        _check_address(self.address)
+        _check_headers(self.headers)
+        if not self.timeout > 0:
+            raise InvalidConnection(f"the timeout of the connection must be above zero, it is {self.timeout:g} s")
+
+    @property
+    def base(self) -> str:
+        """The address without a slash at its end: API paths are appended to it."""
+        return self.address.strip().rstrip("/")
+
+    @property
+    def display(self) -> str:
+        """The address as messages may show it: without user information."""
+        parts = urlsplit(self.base)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def tls_context(connection: Connection) -> ssl.SSLContext:
+    """Return the TLS settings of `connection`: TLS 1.2 or newer, verification unless it is skipped.
+
+    Raises InvalidConnection if `ca_pem` is set, needed and has no valid certificate. With verification
+    skipped it is not looked at, as in the reference.
+    """
+    own_ca = connection.ca_pem != "" and not connection.skip_tls_verify
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if connection.skip_tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif own_ca:
+        _trust(context, connection.ca_pem)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    # As Go does: any given certificate is an anchor, be it an intermediate or the server's own.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _trust(context: ssl.SSLContext, pem: str) -> None:
+    found = 0
+    # One by one: comments between them may be of any encoding, and one bad block does not spoil the others.
+    for block in _CERTIFICATE.findall(pem):
+        try:
+            context.load_verify_locations(cadata=block)
+        except (ssl.SSLError, ValueError):
+            continue
+        found += 1
+    if not found:
+        raise InvalidConnection("no valid certificates found in CA cert data")
+
+
+def _check_address(address: str) -> None:
+    try:
+        parts: SplitResult = urlsplit(address.strip())
+        _ = parts.port
+    except ValueError as exc:
+        raise InvalidConnection("the address of the connection is no URL: its host or port is malformed") from exc
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidConnection(
+            "the address of the connection must be a URL such as https://vault.example:8200, "
+            f"with http or https and a host; its scheme is {parts.scheme!r}"
+        )
+    if parts.query or parts.fragment:
+        raise InvalidConnection("the address of the connection must have no query and no fragment")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.lower() == "x-vault-namespace":
+            raise InvalidConnection('setting header "X-Vault-Namespace" on VaultConnection is not permitted')
+        check_header(name, value)
+
+
+def check_header(name: str, value: str) -> None:
+    """Raise InvalidConnection if `name` or `value` cannot stand in an HTTP header; the value is not shown."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise InvalidConnection(f"{name!r} is no name for an HTTP header")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise InvalidConnection(f"the value of header {name!r} has control characters")

@@ -1,0 +1,152 @@
+"""What Vault answers, decoded as far as every caller needs it.
+
+Number literals survive: `data` stays the JSON text that came, rendering decodes it later. Source:
+behaviour.md 2.3.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from vso.base import Sensitive
+from vso.vault.errors import BadAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """The `auth` part of an answer: a token and its life. `lease_duration` is in seconds, 0 never ends."""
+
+    client_token: Sensitive[str]
+    accessor: str = ""
+    lease_duration: int = 0
+    renewable: bool = False
+    policies: tuple[str, ...] = ()
+    token_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapInfo:
+    """The `wrap_info` part of an answer: a token that unwraps it once; `ttl` is in seconds."""
+
+    token: Sensitive[str]
+    accessor: str = ""
+    ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer. `data` is the JSON text of the member `data`, None if it was absent or null.
+
+    `lease_duration` is in seconds. `empty` tells an answer without a body (204) from one whose data is null.
+    """
+
+    status: int = 200
+    request_id: str = ""
+    lease_id: str = ""
+    lease_duration: int = 0
+    renewable: bool = False
+    data: Sensitive[bytes] | None = None
+    warnings: tuple[str, ...] = ()
+    auth: Auth | None = None
+    wrap_info: WrapInfo | None = None
+    empty: bool = False
+
+
+class _Auth(msgspec.Struct):
+    client_token: str | None = None
+    accessor: str | None = None
+    lease_duration: int | None = None
+    renewable: bool | None = None
+    policies: list[str] | None = None
+    token_type: str | None = None
+
+
+class _WrapInfo(msgspec.Struct):
+    token: str | None = None
+    accessor: str | None = None
+    ttl: int | None = None
+
+
+class _Envelope(msgspec.Struct):
+    request_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    lease_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    lease_duration: int | None = None
+    renewable: bool | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    warnings: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    auth: _Auth | msgspec.UnsetType | None = msgspec.UNSET
+    wrap_info: _WrapInfo | msgspec.UnsetType | None = msgspec.UNSET
+
+    @property
+    def recognised(self) -> bool:
+        """Whether any member that only the envelope has was sent, null or not."""
+        members = (self.request_id, self.lease_id, self.data, self.warnings, self.auth, self.wrap_info)
+        return any(member is not msgspec.UNSET for member in members)
+
+
+_DECODER: Final = msgspec.json.Decoder(_Envelope)
+
+
+def decode(body: bytes, *, status: int = 200, path: str = "") -> Response:
+    """Read an answer; a body without the usual envelope is taken whole as `data`.
+
+    Raises BadAnswer if the body is no JSON object, or a member of the envelope has another type.
+    """
+    if not body.strip():
+        return Response(status=status, empty=True)
+    return decode_envelope(body, status=status, path=path) or Response(status=status, data=Sensitive(body))
+
+
+def decode_envelope(body: bytes, *, status: int, path: str) -> Response | None:
+    """Read an answer that is not empty; None if it is a JSON object without the usual envelope.
+
+    Raises BadAnswer as `decode` does.
+    """
+    try:
+        envelope = _DECODER.decode(body)
+    except msgspec.DecodeError as exc:
+        raise BadAnswer(
+            f'the answer for "{path}" (status {status}) is not what a Vault server sends: check the address',
+            path=path,
+            status=status,
+        ) from exc
+    if not envelope.recognised:
+        return None
+    return Response(
+        status=status,
+        request_id=envelope.request_id or "",
+        lease_id=envelope.lease_id or "",
+        lease_duration=envelope.lease_duration or 0,
+        renewable=bool(envelope.renewable),
+        data=_data(envelope.data),
+        warnings=tuple(envelope.warnings or ()),
+        auth=_auth(envelope.auth or None),
+        wrap_info=_wrap_info(envelope.wrap_info or None),
+    )
+
+
+def _data(raw: msgspec.Raw | msgspec.UnsetType) -> Sensitive[bytes] | None:
+    if raw is msgspec.UNSET:
+        return None
+    text = bytes(raw).strip()
+    return None if text == b"null" else Sensitive(text)
+
+
+def _auth(auth: _Auth | None) -> Auth | None:
+    if auth is None:
+        return None
+    return Auth(
+        client_token=Sensitive(auth.client_token or ""),
+        accessor=auth.accessor or "",
+        lease_duration=auth.lease_duration or 0,
+        renewable=bool(auth.renewable),
+        policies=tuple(auth.policies or ()),
+        token_type=auth.token_type or "",
+    )
+
+
+def _wrap_info(info: _WrapInfo | None) -> WrapInfo | None:
+    if info is None:
+        return None
+    return WrapInfo(token=Sensitive(info.token or ""), accessor=info.accessor or "", ttl=info.ttl or 0)

@@ -1,0 +1,106 @@
+"""The life of a login: when to renew a token, and the three calls that a token makes for itself.
+
+Source: behaviour.md sections 2.4 and 2.5. Who renews when is decided above this layer; times are instants of
+`Clock.monotonic`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
+from typing import Final, Self
+
+import msgspec
+
+from vso.base import Sensitive
+from vso.vault.errors import BadAnswer
+from vso.vault.response import Auth
+from vso.vault.transport import Call, Transport
+
+_RENEW_AT: Final = 2 / 3
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLife:
+    """How long a token lives: `ttl` seconds from `issued` on; a `ttl` of 0 never ends.
+
+    `issued` is best taken *before* the request that brought the token, so that the end is never guessed too
+    late.
+    """
+
+    issued: float
+    ttl: float
+    renewable: bool
+
+    @classmethod
+    def of(cls, auth: Auth, issued: float) -> Self:
+        """Return the life of the token in `auth`."""
+        return cls(issued=issued, ttl=float(auth.lease_duration), renewable=auth.renewable)
+
+    @property
+    def expires_at(self) -> float:
+        """The instant from which on the token is dead; infinite for one that never ends."""
+        return self.issued + self.ttl if self.ttl > 0 else inf
+
+    @property
+    def renew_at(self) -> float | None:
+        """The instant to renew at, two thirds into the life; None if it cannot be renewed or never ends."""
+        if not self.renewable or self.ttl <= 0:
+            return None
+        return self.issued + self.ttl * _RENEW_AT
+
+    def remaining(self, now: float) -> float:
+        """Seconds left at `now`, 0 if none."""
+        return max(self.expires_at - now, 0.0)
+
+    def expired(self, now: float) -> bool:
+        """Whether the token is dead at `now`."""
+        return now >= self.expires_at
+
+
+class TokenStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token knows about itself; `ttl` and `creation_ttl` are in seconds, 0 never ends."""
+
+    accessor: str = ""
+    ttl: int = 0
+    creation_ttl: int = 0
+    renewable: bool = False
+    policies: tuple[str, ...] = ()
+    path: str = ""
+    type: str = ""
+    expire_time: str | None = None
+    namespace_path: str = ""
+
+
+async def renew_self(
+    transport: Transport, token: Sensitive[str], *, namespace: str = "", headers: Mapping[str, str] = _NOTHING
+) -> Auth:
+    """Renew `token` for its full period: ``PUT auth/token/renew-self``.
+
+    `headers` go with this request only (those of the VaultAuth, right after a login). Raises Denied if the
+    token is dead, Invalid if it is not renewable, BadAnswer if no token comes back.
+    """
+    path = "auth/token/renew-self"
+    call = Call(token=token, namespace=namespace, body={"increment": 0}, headers=headers)
+    response = await transport.request("PUT", path, call)
+    if response.auth is None:
+        raise BadAnswer("the renewal of the token was answered without a token", path=path)
+    return response.auth
+
+
+async def lookup_self(transport: Transport, token: Sensitive[str], *, namespace: str = "") -> TokenStatus:
+    """Ask whether `token` is alive: ``GET auth/token/lookup-self``. Raises Denied if it is not."""
+    path = "auth/token/lookup-self"
+    response = await transport.request("GET", path, Call(token=token, namespace=namespace))
+    try:
+        if response.data is not None:
+            return msgspec.json.decode(response.data.reveal(), type=TokenStatus)
+    except msgspec.DecodeError as exc:
+        raise BadAnswer("the look-up of the token was answered in another shape", path=path) from exc
+    raise BadAnswer("the look-up of the token was answered without data", path=path)
+
+
+async def revoke_self(transport: Transport, token: Sensitive[str], *, namespace: str = "") -> None:
+    """End `token`, and the leases made with it: ``PUT auth/token/revoke-self``."""
+    await transport.request("PUT", "auth/token/revoke-self", Call(token=token, namespace=namespace))

@@ -1,0 +1,47 @@
+"""Real servers for tests, demo and benchmarks: Kubernetes, OpenBao or Vault, PostgreSQL; and faults before them.
+
+Everything listens on loopback only, keeps its files in one temporary folder, and leaves nothing behind, even when
+this process is killed. Set-up calls block; only `FaultProxy` is async. Start reading at `cluster`, `openbao`, `proxy`.
+"""
+
+from testenv.audit import AuditEntry, VaultRequest
+from testenv.builder import BuildFailed, controlplane_binary
+from testenv.cluster import Cluster
+from testenv.fault import Answer, Cut, Delay, Fault, Pass, Refuse, Reset, Silence, Split
+from testenv.openbao import OpenBao
+from testenv.postgres import Postgres
+from testenv.process import Program, Server, ServerDied
+from testenv.proxy import FaultProxy, InThread
+from testenv.vaultadmin import VaultAdmin
+from testenv.waiting import wait_for
+from testenv.web import RequestFailed, Site
+from testenv.workspace import workspace
+
+__all__ = [
+    "Answer",
+    "AuditEntry",
+    "BuildFailed",
+    "Cluster",
+    "Cut",
+    "Delay",
+    "Fault",
+    "FaultProxy",
+    "InThread",
+    "OpenBao",
+    "Pass",
+    "Postgres",
+    "Program",
+    "Refuse",
+    "RequestFailed",
+    "Reset",
+    "Server",
+    "ServerDied",
+    "Silence",
+    "Site",
+    "Split",
+    "VaultAdmin",
+    "VaultRequest",
+    "controlplane_binary",
+    "wait_for",
+    "workspace",
+]

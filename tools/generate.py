@@ -1,0 +1,83 @@
+"""Writes the generated files of the repository, or says which of them are out of date.
+
+Not the generators themselves: each is a module of the package that writes its files into a folder given as its
+only argument, and stands in `GENERATORS` with the folder where the repository keeps them.
+Run as ``python tools/generate.py [--check]``, from the root of the repository.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+GENERATORS: Final[Mapping[str, str]] = {
+    "deploy/crds": "vso.apis.crd",
+}
+"""Folder in the repository -> module that writes it. A generator owns its folder whole."""
+
+
+def generate(module: str, folder: Path) -> None:
+    """Let the module write its files into the folder, which is made if it is missing.
+
+    Raises subprocess.CalledProcessError if the module fails; it has then said why on stderr.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # The module's name comes from the table above.
+    subprocess.run([sys.executable, "-m", module, str(folder)], check=True)  # noqa: S603
+
+
+def differences(kept: Path, fresh: Path) -> list[str]:
+    """One line for each file that is missing, changed or no longer generated, in order of names."""
+    ours, theirs = _files(kept), _files(fresh)
+    lines: list[str] = []
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name not in ours:
+            lines.append(f"{kept / name}: missing")
+        elif name not in theirs:
+            lines.append(f"{kept / name}: no longer generated")
+        elif ours[name] != theirs[name]:
+            lines.append(f"{kept / name}: out of date")
+    return lines
+
+
+def check() -> list[str]:
+    """Generate everything into temporary folders and compare; the repository stays untouched."""
+    lines: list[str] = []
+    for folder, module in GENERATORS.items():
+        with tempfile.TemporaryDirectory() as fresh:
+            generate(module, Path(fresh))
+            lines += differences(Path(folder), Path(fresh))
+    return lines
+
+
+def write() -> None:
+    """Generate everything in place; files that are no longer generated are removed."""
+    for folder, module in GENERATORS.items():
+        for name in _files(Path(folder)):
+            (Path(folder) / name).unlink()
+        generate(module, Path(folder))
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 all is well, 1 something is out of date (--check), 2 wrong usage."""
+    if arguments == ["--check"]:
+        stale = check()
+        sys.stderr.writelines(f"{line}\n" for line in stale)
+        if stale:
+            sys.stderr.write("run `make generate` and commit the result\n")
+        return 1 if stale else 0
+    if arguments:
+        sys.stderr.write("usage: python tools/generate.py [--check]\n")
+        return 2
+    write()
+    return 0
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
