@@ -22,7 +22,7 @@ help: ## Show this help
 setup: $(STAMP) ## Make or update the virtual environment .venv (the targets below do it by themselves)
 
 $(STAMP):
-	@tools/setup.sh $@
+	@sh tools/setup.sh $@
 
 .PHONY: demo
 demo: $(STAMP) ## Show the operator at work on real servers; KEEP=1 leaves them running, CONTEXT=name uses a cluster of yours
@@ -58,7 +58,7 @@ test-faults: controlplane ## Do the same while things break
 .PHONY: check
 check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and generated files
 	@failed=; \
-	step() { echo "check: $$*"; "$$@" || failed="$$failed $$(basename $$1)"; }; \
+	step() { echo "check: $$*"; "$$@" || failed="$$failed, $$(basename $$1) $$2"; }; \
 	step $(BIN)/ruff format --check .; \
 	step $(BIN)/ruff check .; \
 	step $(BIN)/mypy $(CODE); \
@@ -66,7 +66,7 @@ check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and
 	step $(BIN)/deptry src; \
 	step $(BIN)/codespell $(CODE) $(PROSE); \
 	step $(PYTHON) tools/generate.py --check; \
-	if [ -n "$$failed" ]; then echo "check: failed:$$failed" >&2; exit 1; fi
+	if [ -n "$$failed" ]; then echo "check: failed: $${failed#, }" >&2; exit 1; fi
 
 # One of `bench/`'s own; until that folder is there, so is neither target nor line of help.
 HIDDEN := $(if $(wildcard bench/__main__.py),,bench)
@@ -87,7 +87,7 @@ generate: $(STAMP) ## Write the generated files
 
 .PHONY: requirements
 requirements: ## Write the pins in requirements/ from pyproject.toml; UPGRADE=1 takes newer versions
-	@tools/requirements.sh $(if $(UPGRADE),--upgrade)
+	@sh tools/requirements.sh $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build output

@@ -14,6 +14,7 @@ from typing import Final
 
 GENERATORS: Final[Mapping[str, str]] = {
     "deploy/crds": "vso.apis.crd",
+    "deploy/rbac": "vso.controllers.rbac",
 }
 """Folder in the repository -> module that writes it. A generator owns its folder whole."""
 

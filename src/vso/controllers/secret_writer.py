@@ -71,6 +71,8 @@ class SecretWriter:
                 await self._patch(step, live, wanted, Sensitive({}))
             except (Conflict, NotFound):
                 live = await self._read(wanted.key)
+            else:
+                return True
         return False
 
     def remembered(self, wanted: Wanted) -> Destination | None:

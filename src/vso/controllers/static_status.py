@@ -72,6 +72,7 @@ def failed(
     known = before is not None and before.status == "False" and same_text(before.message, message)
     conditions = [
         _synced(status=False, message=before.message if before and known else message),
+        *_restart_on_record(wanted),
         *_conflict(rivals),
         *health(_PREFIX, healthy=False),
     ]
@@ -91,7 +92,7 @@ def _success_conditions(wanted: VaultStaticSecret, success: Success) -> list[New
     )
     return [
         _synced(status=True, message=before.message if before and same else _plan_text(success)),
-        *_restarted(success.restarts),
+        *(_restarted(success.restarts) or _restart_on_record(wanted)),
         *_conflict(success.rivals),
         *health(_PREFIX, healthy=True),
     ]
@@ -136,7 +137,20 @@ def _conflict(rivals: Sequence[Ref]) -> list[NewCondition]:
     ]
 
 
+def _restart_on_record(wanted: VaultStaticSecret) -> list[NewCondition]:
+    """The last restart stays on record as long as there is something to restart."""
+    before = find(wanted.status.conditions, ConditionType.ROLLOUT_RESTART)
+    if before is None or before.reason not in tuple(Reason) or not wanted.spec.rollout_restart_targets:
+        return []
+    return [
+        NewCondition(
+            type=ConditionType.ROLLOUT_RESTART,
+            status=before.status == "True",
+            reason=Reason(before.reason),
+            message=before.message,
+        )
+    ]
+
+
 def _conditions(wanted: VaultStaticSecret, new: Sequence[NewCondition], now: datetime) -> tuple[Condition, ...]:
-    # The last restart stays on record as long as there is something to restart.
-    keep = {ConditionType.ROLLOUT_RESTART} if wanted.spec.rollout_restart_targets else set()
-    return update_conditions(wanted.status.conditions, new, now=now, generation=wanted.metadata.generation, keep=keep)
+    return update_conditions(wanted.status.conditions, new, now=now, generation=wanted.metadata.generation)

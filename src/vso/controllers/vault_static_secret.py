@@ -135,7 +135,7 @@ class VaultStaticSecretReconciler:
         payload = self._record(rendered.payload.reveal())
         record = wanted.status.extensions.restarted_payload
         if written.step.changes_data:
-            self._report.normal(wanted, EventReason.SECRET_SYNCED, "Secret synced")
+            self._report.normal(wanted, EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced")
             _log.info("secret synced", secret=str(written.destination.key), step=written.step.value, **_who(wanted))
         due = needs_restart(wanted, record=record, previous=previous, payload=payload, signer=self._tools.signer)
         restarts = await self._restart(wanted, payload, _caution(due=due, written=written, comparable=previous is None))

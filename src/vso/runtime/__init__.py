@@ -25,6 +25,8 @@ from vso.runtime.reflector import Reflector
 from vso.runtime.source import KubeSource, Source
 from vso.runtime.store import Change, Store
 from vso.runtime.watches import (
+    Handler,
+    Predicate,
     any_of,
     deletion,
     enqueue_mapped,
@@ -42,6 +44,7 @@ __all__ = [
     "EventObserver",
     "EventRecorder",
     "EventSink",
+    "Handler",
     "KubeSource",
     "Lane",
     "LeaderElector",
@@ -50,6 +53,7 @@ __all__ = [
     "LeaseConfig",
     "Manager",
     "Next",
+    "Predicate",
     "QueueObserver",
     "QueueShutDown",
     "Reflector",

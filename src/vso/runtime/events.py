@@ -31,7 +31,7 @@ class EventSink(Protocol):
 class EventRecorder:
     """Takes events at once and posts them one after another in `run`.
 
-    An event with the same object (by uid), reason and message as one of the last 10 minutes is not repeated.
+    A Warning with the same object (by uid), reason and message as one of the last 10 minutes is not repeated.
     What cannot be posted is dropped, with one log line per namespace and change of what is wrong. No method
     raises on account of the API server.
     """
@@ -62,7 +62,8 @@ class EventRecorder:
         Messages are cut at 1024 characters. Events about cluster-wide objects go to namespace ``default``.
         """
         message = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
-        if self._is_repeated((regarding.metadata.uid or str(regarding.key), reason, message)):
+        # A Normal event tells of something that was done, so every one counts; a Warning tells of a state.
+        if type == "Warning" and self._is_repeated((regarding.metadata.uid or str(regarding.key), reason, message)):
             return
         now = self._clock.now()
         event = Event(

@@ -62,6 +62,8 @@ class VaultRequestSeen:
 
 _PLAIN: Final = Call()
 
+_SCHEMES: Final = frozenset({("http", "http"), ("http", "https"), ("https", "https")})
+
 
 class Transport:
     """Sends requests over one `Connection`; holds its pool of TCP connections until `close`.
@@ -229,10 +231,10 @@ async def _read(response: aiohttp.ClientResponse, asked: Asked) -> bytes:
 
 
 def _redirect(url: str, location: str, asked: Asked) -> str:
-    """Return where to send the request again: it carries the token, so only to the same scheme."""
+    """Return where to send the request again: it carries the token, so never from https to plain http."""
     target = urljoin(url, location)
     old, new = urlsplit(url), urlsplit(target)
-    if new.scheme != old.scheme or not new.hostname:
+    if (old.scheme, new.scheme) not in _SCHEMES or not new.hostname:
         raise RedirectRefused(
             f"{asked} is redirected from {old.scheme} to {new.scheme or 'nowhere'}, which is not followed: "
             "check the address of the connection and the server's api_addr",

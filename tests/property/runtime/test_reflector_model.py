@@ -31,9 +31,7 @@ class ReflectorModel(RuleBasedStateMachine):
         self.loop.run_until_complete(settle())
 
     async def _started(self) -> Reflector[PartialObject, PartialObject]:
-        reflector = Reflector(
-            self.server, self.store, project=same, clock=self.clock, rng=Random(7), page_size=2
-        )
+        reflector = Reflector(self.server, self.store, project=same, clock=self.clock, rng=Random(7), page_size=2)
         reflector.subscribe(self.follow)
         return reflector
 
@@ -130,9 +128,7 @@ class ReflectorModel(RuleBasedStateMachine):
     def indexes_fit_the_objects(self) -> None:
         for team in ("red", "blue", "ours"):
             indexed = {obj.key for obj in self.store.by_index("team", team)}
-            assert indexed == {
-                obj.key for obj in self.store.values() if obj.metadata.labels.get("team") == team
-            }
+            assert indexed == {obj.key for obj in self.store.values() if obj.metadata.labels.get("team") == team}
 
 
 TestReflectorModel = ReflectorModel.TestCase

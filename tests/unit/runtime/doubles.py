@@ -27,12 +27,11 @@ from vso.kube import (
 def thing(name: str, version: int = 1, **metadata: Any) -> PartialObject:
     """An object in namespace ``app``."""
     meta = {"uid": f"uid-{name}", "generation": 1, **metadata}
-    return PartialObject(
-        metadata=ObjectMeta(namespace="app", name=name, resource_version=str(version), **meta)
-    )
+    return PartialObject(metadata=ObjectMeta(namespace="app", name=name, resource_version=str(version), **meta))
 
 
 def key_of(name: str) -> Key:
+    """The key of `thing(name)`."""
     return Key("app", name)
 
 
@@ -116,9 +115,7 @@ class Collection:
         more = str(end) if end < len(items) else ""
         return Page(tuple(items[start:end]), str(self.version), more)
 
-    async def watch(
-        self, *, resource_version: str, timeout_seconds: int
-    ) -> AsyncIterator[WatchEvent[PartialObject]]:
+    async def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncIterator[WatchEvent[PartialObject]]:
         assert 40 <= timeout_seconds <= 60
         self.watches += 1
         if self.errors:
@@ -147,6 +144,9 @@ class Leases:
         self.stored: Lease | None = None
         self.version = 0
         self.writes = 0
+        self.requests = 0
+        self.silent = False
+        """Whether requests are swallowed."""
         self.failure: Callable[[str], Exception | None] = lambda _: None
 
     def client(self, who: str) -> "LeaseClient":
@@ -161,7 +161,10 @@ class LeaseClient:
         self._who = who
 
     async def _travel(self) -> None:
+        self._leases.requests += 1
         await asyncio.sleep(0)
+        if self._leases.silent:
+            await asyncio.Event().wait()
         failure = self._leases.failure(self._who)
         if failure is not None:
             raise failure

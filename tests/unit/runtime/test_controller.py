@@ -38,11 +38,13 @@ class _Notes(Silent):
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """Stands still until moved."""
     return FakeClock()
 
 
 @pytest.fixture
 def queue(clock: FakeClock) -> WorkQueue:
+    """Empty."""
     return WorkQueue(clock=clock)
 
 
@@ -176,9 +178,7 @@ async def test_a_cancelled_reconcile_is_due_again_at_the_next_run(queue: WorkQue
         await clock.sleep(5)
         return Next.on_change()
 
-    controller = _controller(
-        queue, clock, reconcile, observer=notes, resume=lambda: queue.add(B, Lane.STEADY)
-    )
+    controller = _controller(queue, clock, reconcile, observer=notes, resume=lambda: queue.add(B, Lane.STEADY))
     async with asyncio.TaskGroup() as group:
         queue.add(A)
         first = group.create_task(controller.run())
@@ -192,9 +192,7 @@ async def test_a_cancelled_reconcile_is_due_again_at_the_next_run(queue: WorkQue
     assert sorted(runs) == [A, A, B, B]
 
 
-async def test_a_cancelled_future_inside_does_not_kill_the_worker(
-    queue: WorkQueue, clock: FakeClock
-) -> None:
+async def test_a_cancelled_future_inside_does_not_kill_the_worker(queue: WorkQueue, clock: FakeClock) -> None:
     """Somebody else's cancellation, as of a shared login, is a failure of this key."""
     runs: list[Key] = []
 

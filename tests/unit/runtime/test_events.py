@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
@@ -34,24 +35,32 @@ class Sink:
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """Stands still until moved."""
     return FakeClock()
 
 
 @pytest.fixture
 def sink() -> Sink:
+    """Accepts everything."""
     return Sink()
 
 
 @pytest.fixture
 def recorder(clock: FakeClock, sink: Sink) -> EventRecorder:
+    """Not running yet."""
     return EventRecorder(sink, clock=clock, instance="pod-1")
 
 
-def _emit(recorder: EventRecorder, obj: Object | None = None, message: str = "synced") -> None:
+def _emit(
+    recorder: EventRecorder,
+    obj: Object | None = None,
+    message: str = "no answer",
+    type_: Literal["Normal", "Warning"] = "Warning",
+) -> None:
     recorder.emit(
         obj or thing("a"),
         kind="Thing",
-        type="Normal",
+        type=type_,
         reason="SecretSynced",
         message=message,
         component="Things",
@@ -68,9 +77,7 @@ async def _running(recorder: EventRecorder) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_an_event_names_its_object_and_reporter(
-    recorder: EventRecorder, sink: Sink, clock: FakeClock
-) -> None:
+async def test_an_event_names_its_object_and_reporter(recorder: EventRecorder, sink: Sink, clock: FakeClock) -> None:
     """The shape that kubectl describe shows."""
     async with _running(recorder):
         _emit(recorder)
@@ -92,7 +99,16 @@ async def test_an_event_names_its_object_and_reporter(
     )
 
 
-async def test_repetitions_within_ten_minutes_are_left_out(
+async def test_each_normal_event_counts(recorder: EventRecorder, sink: Sink) -> None:
+    """It tells of something that was done, and was done again."""
+    async with _running(recorder):
+        for _ in range(3):
+            _emit(recorder, message="synced", type_="Normal")
+    assert len(sink.events) == 3
+    assert len({event.metadata.name for event in sink.events}) == 3
+
+
+async def test_warnings_repeated_within_ten_minutes_are_left_out(
     recorder: EventRecorder, sink: Sink, clock: FakeClock
 ) -> None:
     """Per object, reason and message."""
@@ -111,9 +127,7 @@ async def test_repetitions_within_ten_minutes_are_left_out(
     assert len({event.metadata.name for event in sink.events}) == 4
 
 
-async def test_failures_are_told_once_per_namespace_and_change(
-    recorder: EventRecorder, sink: Sink
-) -> None:
+async def test_failures_are_told_once_per_namespace_and_change(recorder: EventRecorder, sink: Sink) -> None:
     """A namespace that is being deleted floods no log; others are served."""
     sink.failures["app"] = refusal(Forbidden, "NamespaceTerminating")
     other = Object(metadata=ObjectMeta(namespace="other", name="x", uid="x"))

@@ -42,9 +42,7 @@ async def test_a_missing_finalizer_is_added() -> None:
     assert client.bodies == [{"metadata": metadata}]
 
 
-@pytest.mark.parametrize(
-    ("finalizers", "kept"), [(("mine",), None), (("other", "mine"), ["other"])]
-)
+@pytest.mark.parametrize(("finalizers", "kept"), [(("mine",), None), (("other", "mine"), ["other"])])
 async def test_a_finalizer_is_removed(finalizers: tuple[str, ...], kept: list[str] | None) -> None:
     """Those of others stay."""
     client = Client()
@@ -69,6 +67,4 @@ async def test_a_conflict_comes_out_and_a_gone_object_is_fine() -> None:
     with pytest.raises(Conflict):
         await remove_finalizer(Client(refusal(Conflict)), KIND, obj, "mine")
     left = await remove_finalizer(Client(refusal(NotFound)), KIND, obj, "mine")
-    assert left == msgspec.structs.replace(
-        obj, metadata=msgspec.structs.replace(obj.metadata, finalizers=("other",))
-    )
+    assert left == msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, finalizers=("other",)))

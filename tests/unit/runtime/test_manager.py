@@ -1,15 +1,16 @@
 """The order in which things begin and end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.support.clock import FakeClock, settle
-from tests.unit.runtime.doubles import Collection, Leases, key_of, refusal, same
+from tests.unit.runtime.doubles import Collection, Leases, refusal, same
 from vso.apis.meta import Key
 from vso.kube import ConnectionFailed, NotFound
 from vso.runtime import (
@@ -49,9 +50,7 @@ class Operator:
         self.reflector = Reflector(self.server, Store(), project=same, clock=clock, rng=Random(1))
         self.reflector.subscribe(enqueue_self(self.queue))
         self.manager.reflect(self.reflector)
-        self.manager.control(
-            Controller("thing", self.reconcile, queue=self.queue, workers=2, clock=clock)
-        )
+        self.manager.control(Controller("thing", self.reconcile, queue=self.queue, workers=2, clock=clock))
         self.manager.background("health", self.loop("health"))
         self.manager.lead("extra", self.loop("extra"))
         self.manager.finish("flush", self.flush)
@@ -67,7 +66,7 @@ class Operator:
         self.notes.append(f"end {key.name}")
         return Next.on_change()
 
-    def loop(self, name: str) -> Callable[[], "asyncio.Future[None]"]:
+    def loop(self, name: str) -> Callable[[], Coroutine[Any, Any, None]]:
         async def run() -> None:
             self.notes.append(f"+{name}")
             try:
@@ -75,7 +74,7 @@ class Operator:
             finally:
                 self.notes.append(f"-{name}")
 
-        return run  # type: ignore[return-value]
+        return run
 
     async def flush(self) -> None:
         self.notes.append("flush")
@@ -93,6 +92,7 @@ async def _running(operator: Operator) -> AsyncIterator[asyncio.Task[None]]:
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """Stands still until moved."""
     return FakeClock()
 
 
@@ -230,9 +230,7 @@ async def test_a_crashed_loop_ends_the_process(clock: FakeClock) -> None:
 
         getattr(operator.manager, sort)("broken", crash)
         with capture_logs() as logs, pytest.raises(ExceptionGroup) as caught:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(operator.manager.run(operator.stop))
-                await clock.advance(6)
+            await asyncio.gather(operator.manager.run(operator.stop), clock.advance(6))
         assert caught.group_contains(ZeroDivisionError)
         assert [line["name"] for line in logs if line["event"] == "crashed"] == ["broken"]
 
@@ -240,7 +238,7 @@ async def test_a_crashed_loop_ends_the_process(clock: FakeClock) -> None:
 async def test_a_finish_that_hangs_is_given_five_seconds(clock: FakeClock) -> None:
     """As a flush of events to a server that does not answer."""
     operator = Operator(clock)
-    operator.manager.finish("hang", asyncio.Event().wait)  # type: ignore[arg-type]
+    operator.manager.finish("hang", operator.loop("hang"))
     with capture_logs() as logs:
         async with _running(operator) as task:
             operator.stop.set()

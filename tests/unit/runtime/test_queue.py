@@ -16,11 +16,13 @@ A, B, C = (Key("app", name) for name in "abc")
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """Stands still until moved."""
     return FakeClock()
 
 
 @pytest.fixture
 def queue(clock: FakeClock) -> WorkQueue:
+    """Empty."""
     return WorkQueue(clock=clock)
 
 
@@ -120,9 +122,7 @@ async def test_the_lane_of_a_change_during_work_is_kept(queue: WorkQueue) -> Non
     assert await _drained(queue) == [A, B]
 
 
-async def test_a_delay_asked_for_during_work_is_neither_lost_nor_early(
-    queue: WorkQueue, clock: FakeClock
-) -> None:
+async def test_a_delay_asked_for_during_work_is_neither_lost_nor_early(queue: WorkQueue, clock: FakeClock) -> None:
     """It is merged with the run's own decision: the earlier wins."""
     for own, due in ((None, 30.0), (60.0, 30.0), (10.0, 10.0)):
         began = clock.monotonic()
@@ -136,9 +136,7 @@ async def test_a_delay_asked_for_during_work_is_neither_lost_nor_early(
         assert await _drained(queue) == [A]
 
 
-async def test_a_delay_that_passes_during_work_makes_the_key_due_at_once(
-    queue: WorkQueue, clock: FakeClock
-) -> None:
+async def test_a_delay_that_passes_during_work_makes_the_key_due_at_once(queue: WorkQueue, clock: FakeClock) -> None:
     """The due time is an instant, work or not."""
     queue.add(A)
     await queue.get()

@@ -27,6 +27,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Bench:
+    """A reflector that is not running yet, and what surrounds it."""
     clock = FakeClock()
     server = Collection(clock)
     store: Store[PartialObject] = Store()
@@ -117,12 +118,8 @@ async def test_quiet_watches_end_without_complaint(bench: Bench) -> None:
     assert bench.server.lists == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "advice"), [(Forbidden, "grant it with RBAC"), (NotFound, "install the CRD")]
-)
-async def test_a_refused_list_says_what_to_do_and_heals(
-    bench: Bench, error: type[Exception], advice: str
-) -> None:
+@pytest.mark.parametrize(("error", "advice"), [(Forbidden, "grant it with RBAC"), (NotFound, "install the CRD")])
+async def test_a_refused_list_says_what_to_do_and_heals(bench: Bench, error: type[Exception], advice: str) -> None:
     """One log line while it lasts, backing off to half a minute, and one when it is over."""
     bench.server.errors += [refusal(error) for _ in range(12)]
     with capture_logs() as logs:
@@ -132,8 +129,8 @@ async def test_a_refused_list_says_what_to_do_and_heals(
             assert advice in bench.reflector.problem
             assert 5 <= bench.server.lists <= 10
             await bench.clock.advance(300)
-            assert bench.reflector.synced
-            assert bench.reflector.problem == ""
+            await bench.reflector.wait_synced()
+            assert not bench.reflector.problem
     assert [line["event"] for line in logs] == ["cannot read", "reading again"]
 
 

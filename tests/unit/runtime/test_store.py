@@ -104,9 +104,7 @@ def test_a_list_keeps_newer_answers(store: Store[PartialObject]) -> None:
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_a_recreated_object_is_announced_as_gone_and_new(
-    store: Store[PartialObject], *, listed: bool
-) -> None:
+def test_a_recreated_object_is_announced_as_gone_and_new(store: Store[PartialObject], *, listed: bool) -> None:
     """With equal generations no predicate would see it otherwise."""
     again = thing("a", 15, uid="other")
     changes = store.replace({KEY: again}, "20") if listed else store.apply(again)

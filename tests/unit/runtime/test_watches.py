@@ -10,6 +10,7 @@ from tests.unit.runtime.doubles import key_of, thing
 from vso.apis.meta import PartialObject
 from vso.runtime import (
     Change,
+    Handler,
     Lane,
     Store,
     WorkQueue,
@@ -28,6 +29,7 @@ DELETING = thing("a", 2, generation=2, deletion_timestamp=datetime(2026, 1, 1, t
 
 @pytest.fixture
 def queue() -> WorkQueue:
+    """Empty."""
     return WorkQueue(clock=FakeClock())
 
 
@@ -56,7 +58,7 @@ def test_predicates(old: PartialObject | None, new: PartialObject | None, passed
 
 def test_listed_objects_are_steady_and_told_ones_fresh(queue: WorkQueue) -> None:
     """Start-up work does not delay what people edit."""
-    handle = enqueue_self(queue)
+    handle: Handler[PartialObject] = enqueue_self(queue)
     handle(Change(None, OLD, listed=True))
     handle(Change(None, thing("b")))
     handle(Change(thing("c"), thing("c", 2)))
@@ -68,11 +70,7 @@ def test_mapped_keys_come_from_both_states_and_are_spread(queue: WorkQueue) -> N
     handle = enqueue_mapped(
         queue, lambda obj: [key_of(name) for name in obj.metadata.labels], rng=Random(1), spread=10.0
     )
-    handle(
-        Change(
-            thing("a", labels={"x": "", "y": ""}), thing("a", 2, labels={"y": "", "z": ""}, generation=2)
-        )
-    )
+    handle(Change(thing("a", labels={"x": "", "y": ""}), thing("a", 2, labels={"y": "", "z": ""}, generation=2)))
     dues = [queue.deadline_of(key_of(name)) for name in "xyz"]
     assert all(due is not None and 0 < due < 10 for due in dues)
     assert len(set(dues)) == 3

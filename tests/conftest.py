@@ -1,0 +1,44 @@
+"""Servers and operator for the tests that need them: one of each for the whole session, a namespace per test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testenv import Cluster, OpenBao
+from tests.support import operator as harness
+from tests.support.operator import Operator
+from tests.support.tenant import Tenant, new_tenant, remove
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A real control plane with our CRDs and rules installed."""
+    with Cluster() as cluster:
+        harness.install(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def bao(cluster: Cluster) -> Iterator[OpenBao]:
+    """A real OpenBao in which the cluster's ServiceAccounts can log in at ``kubernetes``."""
+    with OpenBao() as bao:
+        bao.admin.enable_kubernetes_auth("kubernetes", cluster)
+        yield bao
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The operator, shared by all tests that neither stop it nor set it up differently."""
+    folder: Path = tmp_path_factory.mktemp("operator")
+    flags = ("--backoff-initial-interval=1s", "--backoff-max-interval=5s", "--zap-log-level=debug")
+    with harness.running(cluster, folder, "--leader-elect=false", *flags) as operator:
+        yield operator
+
+
+@pytest.fixture
+def tenant(cluster: Cluster, bao: OpenBao) -> Iterator[Tenant]:
+    """A namespace of its own, without any object of ours yet."""
+    tenant = new_tenant(cluster, bao)
+    yield tenant
+    remove(tenant)

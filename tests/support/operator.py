@@ -1,0 +1,106 @@
+"""The operator as users run it: a process of its own, under its own ServiceAccount and the generated rules."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from testenv import Cluster, wait_for
+from testenv.audit import AuditEntry
+
+ROOT: Final = Path(__file__).parents[2]
+NAMESPACE: Final = "vault-secrets-operator-system"
+ACCOUNT: Final = f"{NAMESPACE}/vault-secrets-operator-controller-manager"
+USER: Final = f"system:serviceaccount:{NAMESPACE}:vault-secrets-operator-controller-manager"
+
+
+@dataclass
+class Operator:
+    """One running operator process and its log."""
+
+    cluster: Cluster
+    log: Path
+    kubeconfig: Path
+    flags: tuple[str, ...]
+    environ: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process and wait until it works."""
+        lines = len(self.lines())
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("VSO_")},
+            "KUBECONFIG": str(self.kubeconfig),
+            "OPERATOR_NAMESPACE": NAMESPACE,
+            "PYTHONPATH": str(ROOT / "src"),
+            **self.environ,
+        }
+        command = [sys.executable, "-m", "vso", "--health-probe-bind-address=0", *self.flags]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environ, stderr=log, stdout=log)
+        wait_for(
+            lambda: self._alive() and any(one["msg"] == "stores are filled" for one in self.lines()[lines:]),
+            what="the operator to fill its stores",
+            timeout=60,
+        )
+
+    def _alive(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            raise AssertionError(f"the operator ended by itself:\n{self.log.read_text()[-3000:]}")
+        return True
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(40)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log lines written so far."""
+        if not self.log.exists():
+            return []
+        text = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in text if line.startswith("{") and line.endswith("}")]
+
+    def requests(self, since: int) -> list[AuditEntry]:
+        """What it asked of the API server since `since` (an audit mark), leases and watches apart."""
+        return [
+            one
+            for one in self.cluster.audit(user=USER, since=since)
+            if one.resource != "leases" and one.verb != "watch"
+        ]
+
+
+def install(cluster: Cluster) -> None:
+    """What an administrator applies before the operator runs: CRDs, ServiceAccount, rules."""
+    for folder in ("crds", "rbac"):
+        result = cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "deploy" / folder))
+        assert result.returncode == 0, result.stderr
+    result = cluster.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=30s")
+    assert result.returncode == 0, result.stderr
+
+
+@contextlib.contextmanager
+def running(cluster: Cluster, folder: Path, *flags: str, server: str = "", **environ: str) -> Iterator[Operator]:
+    """An operator for the length of the context; its log must hold no traceback at the end."""
+    kubeconfig = cluster.kubeconfig_for(ACCOUNT, server=server) if server else cluster.kubeconfig_for(ACCOUNT)
+    operator = Operator(cluster, folder / "operator.log", kubeconfig, flags, dict(environ))
+    operator.start()
+    try:
+        yield operator
+    finally:
+        if operator.process is not None and operator.process.poll() is None:
+            operator.stop()
+    crashes = [one for one in operator.lines() if "stacktrace" in one]
+    assert not crashes, crashes[0]

@@ -1,0 +1,205 @@
+"""A namespace of its own for one test: a team with a KV mount, a Vault role and the objects that lead there."""
+
+import itertools
+import json
+import os
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from testenv import Cluster, OpenBao, wait_for
+from testenv.web import RequestFailed
+
+GROUP: Final = "/apis/secrets.hashicorp.com/v1beta1"
+_PLURALS: Final = {
+    "VaultConnection": "vaultconnections",
+    "VaultAuth": "vaultauths",
+    "VaultAuthGlobal": "vaultauthglobals",
+    "VaultStaticSecret": "vaultstaticsecrets",
+    "SecretTransformation": "secrettransformations",
+    "HCPAuth": "hcpauths",
+    "HCPVaultSecretsApp": "hcpvaultsecretsapps",
+}
+_CORE: Final = {"Secret": "secrets", "Event": "events", "ServiceAccount": "serviceaccounts"}
+_APPS: Final = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+_numbers = itertools.count(1)
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Tenant:
+    """Names and shortcuts; `mount` is a kv-v2 (or kv-v1) engine that the role of the same name may read."""
+
+    cluster: Cluster
+    bao: OpenBao
+    namespace: str
+    mount: str
+
+    # Kubernetes
+
+    def path(self, kind: str, name: str = "") -> str:
+        """API path of an object, or of the collection."""
+        if kind in _PLURALS:
+            base = f"{GROUP}/namespaces/{self.namespace}/{_PLURALS[kind]}"
+        elif kind in _APPS:
+            base = f"/apis/apps/v1/namespaces/{self.namespace}/{_APPS[kind]}"
+        else:
+            base = f"/api/v1/namespaces/{self.namespace}/{_CORE[kind]}"
+        return f"{base}/{name}" if name else base
+
+    def create(self, kind: str, name: str, *, metadata: Json | None = None, **members: Any) -> Json:
+        """Create an object; `members` are spec, data, type, ..."""
+        version = "secrets.hashicorp.com/v1beta1" if kind in _PLURALS else "apps/v1" if kind in _APPS else "v1"
+        body = {"apiVersion": version, "kind": kind, "metadata": {"name": name, **(metadata or {})}, **members}
+        answer: Json = self.cluster.request("POST", self.path(kind), body)
+        return answer
+
+    def get(self, kind: str, name: str) -> Json | None:
+        """The object, None if there is none."""
+        try:
+            answer: Json = self.cluster.request("GET", self.path(kind, name))
+        except RequestFailed as exc:
+            if exc.status == 404:
+                return None
+            raise
+        return answer
+
+    def patch(self, kind: str, name: str, body: Json) -> Json:
+        """Merge patch."""
+        answer: Json = self.cluster.request(
+            "PATCH", self.path(kind, name), body, content_type="application/merge-patch+json"
+        )
+        return answer
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete the object."""
+        self.cluster.request("DELETE", self.path(kind, name))
+
+    def data(self, name: str) -> dict[str, bytes] | None:
+        """The data of Secret `name`, None if it does not exist."""
+        secret = self.get("Secret", name)
+        return None if secret is None else {key: b64decode(value) for key, value in secret.get("data", {}).items()}
+
+    def condition(self, kind: str, name: str, type_: str) -> Json | None:
+        """One condition of an object, None if it is absent."""
+        status = (self.get(kind, name) or {}).get("status", {})
+        return next((one for one in status.get("conditions", []) if one["type"] == type_), None)
+
+    def events(self, name: str, reason: str = "") -> list[Json]:
+        """Events about `name`, oldest first."""
+        items: list[Json] = self.cluster.request("GET", self.path("Event"))["items"]
+        found = [one for one in items if one["involvedObject"]["name"] == name]
+        return [one for one in found if not reason or one["reason"] == reason]
+
+    # Vault
+
+    def put(self, path: str, data: Json) -> int:
+        """Write a secret into the mount; the version."""
+        return self.bao.admin.put_kv(self.mount, path, data)
+
+    # The operator's kinds
+
+    def connect(self, *, address: str = "", **spec: Any) -> None:
+        """A VaultConnection and a VaultAuth, both called ``vault``."""
+        self.create("VaultConnection", "vault", spec={"address": address or self.bao.address, **spec})
+        self.create("VaultAuth", "vault", spec=self.auth_spec())
+
+    def auth_spec(self, **more: Any) -> Json:
+        """The spec of a VaultAuth that works."""
+        kubernetes = {"role": self.namespace, "serviceAccount": "default", "audiences": ["vault"]}
+        return {
+            "vaultConnectionRef": "vault",
+            "method": "kubernetes",
+            "mount": "kubernetes",
+            "kubernetes": kubernetes,
+            **more,
+        }
+
+    def sync(self, name: str, *, path: str = "", destination: Json | None = None, **spec: Any) -> Json:
+        """A VaultStaticSecret that writes the Secret of the same name, refreshed every second."""
+        return self.create(
+            "VaultStaticSecret",
+            name,
+            spec={
+                "vaultAuthRef": "vault",
+                "mount": self.mount,
+                "path": path or name,
+                "type": "kv-v2",
+                "refreshAfter": "1s",
+                "destination": {"name": name, "create": True, **(destination or {})},
+                **spec,
+            },
+        )
+
+    def deployment(self, name: str, *, kind: str = "Deployment", **spec: Any) -> Json:
+        """A workload without pods."""
+        labels = {"app": name}
+        template = {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "main", "image": "registry.invalid/none"}]},
+        }
+        more: Json = {"serviceName": name} if kind == "StatefulSet" else {}
+        replicas: Json = {} if kind == "DaemonSet" else {"replicas": 0}
+        body = {"selector": {"matchLabels": labels}, "template": template, **replicas, **more, **spec}
+        return self.create(kind, name, spec=body)
+
+    # Waiting
+
+    def wait(self, condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:
+        """Wait until `condition` returns something true, and return that."""
+        return wait_for(condition, what=what, timeout=timeout)
+
+    def wait_synced(self, name: str, timeout: float = 30) -> Json:
+        """Wait until VaultStaticSecret `name` is in sync with its present generation."""
+
+        def synced() -> Json | None:
+            resource = self.get("VaultStaticSecret", name)
+            status = (resource or {}).get("status", {})
+            true = {one["type"] for one in status.get("conditions", []) if one["status"] == "True"}
+            fresh = resource and status.get("lastGeneration") == resource["metadata"]["generation"]
+            return resource if fresh and {"SecretSynced", "Ready"} <= true else None
+
+        found: Json = self.wait(synced, f"VaultStaticSecret {name} to be in sync", timeout)
+        return found
+
+    def wait_failed(self, name: str, text: str, timeout: float = 30) -> Json:
+        """Wait until `SecretSynced` of VaultStaticSecret `name` is False with `text` in its message."""
+
+        def failed() -> Json | None:
+            found = self.condition("VaultStaticSecret", name, "SecretSynced")
+            return found if found and found["status"] == "False" and text in found["message"] else None
+
+        found: Json = self.wait(failed, f"VaultStaticSecret {name} to fail with {text!r}", timeout)
+        return found
+
+    def wait_data(self, name: str, timeout: float = 30, **expected: str) -> None:
+        """Wait until Secret `name` holds these values."""
+        wanted = {key: value.encode() for key, value in expected.items()}
+        self.wait(
+            lambda: wanted.items() <= (self.data(name) or {}).items(), f"Secret {name} to hold {list(wanted)}", timeout
+        )
+
+
+def new_tenant(cluster: Cluster, bao: OpenBao) -> Tenant:
+    """A fresh namespace with everything in Vault that its VaultStaticSecrets need."""
+    name = f"t{next(_numbers)}-{os.getpid()}"
+    cluster.create_namespace(name)
+    bao.admin.enable_kv(name, version=2)
+    bao.admin.policy(name, f'path "{name}/*" {{ capabilities = ["read"] }}')
+    bao.admin.kubernetes_role(
+        "kubernetes", name, policies=[name], namespaces=[name], service_accounts=["default"], audience="vault"
+    )
+    return Tenant(cluster, bao, name, name)
+
+
+def remove(tenant: Tenant) -> None:
+    """Delete the namespace (in the background) and the mount."""
+    tenant.cluster.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
+    tenant.bao.admin.delete(f"sys/mounts/{tenant.mount}")
+
+
+def dump(value: Any) -> str:
+    """For failure messages."""
+    return json.dumps(value, indent=2)
