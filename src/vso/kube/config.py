@@ -4,7 +4,7 @@ Kubeconfig files are read in `kubeconfig`, proxies chosen in `proxy`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 from typing import Final
@@ -41,7 +41,7 @@ class ClientConfig:
     token: Callable[[], Awaitable[str | None]] = no_token
     forget_token: Callable[[str | None], None] = nothing_to_forget
     namespace: str = "default"
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
     timeout: float = 30.0
 
 

@@ -113,7 +113,10 @@ class _Login:
     def _show_certificate(self, settings: Configuration) -> None:
         # Loaded anew into the context in use: connections opened from now on show it.
         if self._tls is not None and settings.cert_file:
-            self._tls.load_cert_chain(settings.cert_file, settings.key_file)
+            try:
+                self._tls.load_cert_chain(settings.cert_file, settings.key_file)
+            except OSError as exc:
+                raise ConfigError(f"kubeconfig {self._paths}: the client certificate or its key: {exc}") from exc
 
     async def _authenticate(self, entry: _Entry) -> tuple[Configuration, Fresh]:
         life = REREAD_AFTER

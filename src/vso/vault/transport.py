@@ -86,7 +86,8 @@ class Transport:
         self._clock = clock
         self._observe = observe
         self._environ = environ
-        secure = urlsplit(connection.base).scheme == "https"
+        # A plain address may redirect to https; without a CA of its own aiohttp's default context serves.
+        secure = urlsplit(connection.base).scheme == "https" or connection.ca_pem != ""
         self._tls = tls_context(connection) if secure else None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
