@@ -35,7 +35,12 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_at(self._elapsed + seconds, lambda: wake.done() or wake.set_result(None))
+
+        def ring() -> None:
+            if not wake.done():
+                wake.set_result(None)
+
+        timer = self.call_at(self._elapsed + seconds, ring)
         try:
             await wake
         finally:

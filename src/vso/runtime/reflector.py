@@ -8,6 +8,7 @@ What is made of the changes is up to the handlers, see `watches`.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from random import Random
 from typing import Final, Generic, NoReturn, TypeVar, assert_never
 
@@ -152,8 +153,9 @@ class Reflector(Generic[T, U]):
         """
         started, events = self._clock.monotonic(), self._events
         seconds = self._rng.randint(_SHORTEST_WATCH, _LONGEST_WATCH)
-        async with time_limit(self._clock, seconds + _PATIENCE):
-            async for event in self._source.watch(resource_version=self._version, timeout_seconds=seconds):
+        watch = self._source.watch(resource_version=self._version, timeout_seconds=seconds)
+        async with time_limit(self._clock, seconds + _PATIENCE), aclosing(watch) as stream:
+            async for event in stream:
                 self._take(event)
                 self._events += 1
                 if self._events % _BURST == 0:

@@ -1,6 +1,6 @@
 """Where a reflector reads from: the objects of one kind, listed in pages and watched."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Generic, Protocol, TypeVar
 
 from vso.apis.meta import Kind, Object
@@ -19,7 +19,7 @@ class Source(Protocol[T]):
     async def list_page(self, *, limit: int, continue_: str) -> Page[T]:
         """At most `limit` objects (0: all), going on after the page that gave `continue_`."""
 
-    def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncIterator[WatchEvent[T]]:
+    def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncGenerator[WatchEvent[T], None]:
         """What changes after `resource_version`; one request, which the server ends after the timeout."""
 
 
@@ -45,7 +45,7 @@ class KubeSource(Generic[T]):
             self._kind, namespace=self._namespace, labels=self._labels, limit=limit, continue_=continue_
         )
 
-    def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncIterator[WatchEvent[T]]:
+    def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncGenerator[WatchEvent[T], None]:
         """See `Source.watch`."""
         return self._client.watch(
             self._kind,

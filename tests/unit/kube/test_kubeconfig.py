@@ -80,6 +80,13 @@ async def test_token_server_and_namespace_come_from_the_current_context(tmp_path
     assert "secret" not in repr(config)
 
 
+async def test_a_proxy_password_stays_out_of_the_repr(tmp_path: Path) -> None:
+    """The configuration may be logged."""
+    config = await load(write(tmp_path / "config", cluster={"proxy-url": "http://me:canary@p:1"}))
+    assert config.proxy == "http://me:canary@p:1"
+    assert "canary" not in repr(config)
+
+
 async def test_another_context_can_be_chosen(tmp_path: Path) -> None:
     """A named context wins over the current one."""
     contexts = [
@@ -206,6 +213,9 @@ async def test_an_id_token_is_used_while_it_lasts(tmp_path: Path) -> None:
     assert await config.token() == token
 
 
+BROKEN_CERTIFICATE = {"client-certificate-data": "Y2FuYXJ5", "client-key-data": "Y2FuYXJ5"}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -217,6 +227,10 @@ async def test_an_id_token_is_used_while_it_lasts(tmp_path: Path) -> None:
         ({"users": "canary"}, "cannot be read"),
         ({"cluster": {"server": ""}}, "cluster one has no server"),
         ({"cluster": {"server": "https://x", "certificate-authority": "ca"}}, "File does not exists: .*ca"),
+        (
+            {"cluster": {"server": "https://x", "insecure-skip-tls-verify": True}, "user": BROKEN_CERTIFICATE},
+            "the client certificate or its key",
+        ),
         ({"cluster": {"proxy-url": "socks5://u:canary@p:1"}}, "only HTTP proxies are supported, not socks5"),
         ({"user": {"username": "me", "password": "canary"}}, "no longer takes username and password"),
         ({"user": {"exec": {"command": "/no/such"}}}, "exec: malformed request. missing key 'apiVersion'"),

@@ -1,7 +1,7 @@
 """Servers in memory that runtime tests script: a watched collection and a Lease with optimistic concurrency."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from itertools import count
 from typing import Any
 
@@ -115,7 +115,9 @@ class Collection:
         more = str(end) if end < len(items) else ""
         return Page(tuple(items[start:end]), str(self.version), more)
 
-    async def watch(self, *, resource_version: str, timeout_seconds: int) -> AsyncIterator[WatchEvent[PartialObject]]:
+    async def watch(
+        self, *, resource_version: str, timeout_seconds: int
+    ) -> AsyncGenerator[WatchEvent[PartialObject], None]:
         assert 40 <= timeout_seconds <= 60
         self.watches += 1
         if self.errors:

@@ -1,0 +1,70 @@
+"""Failures that do not multiply."""
+
+from random import Random
+
+from vso.base import BackOff
+from vso.sync.breaker import Breaker, LoginGate
+
+DOWN = ConnectionError("down")
+
+
+def test_a_closed_breaker_lets_everything_through() -> None:
+    """As long as nothing failed."""
+    breaker = Breaker()
+    assert all(breaker.admit(now, trial_seconds=5) for now in range(10))
+
+
+def test_an_open_breaker_lets_nothing_through_until_a_probe_succeeds() -> None:
+    """However much time passes."""
+    breaker = Breaker()
+    assert breaker.failed(DOWN)
+    assert not breaker.failed(DOWN), "the second failure is no news"
+    assert not any(breaker.admit(now, trial_seconds=5) for now in range(1000))
+    assert breaker.probe_succeeded()
+    assert not breaker.probe_succeeded(), "nor is the second good probe"
+    assert breaker.admit(1000, trial_seconds=5)
+
+
+def test_one_trial_goes_out_and_its_answer_closes_the_breaker() -> None:
+    """Not all who wait at once."""
+    breaker = Breaker()
+    breaker.failed(DOWN)
+    breaker.probe_succeeded()
+    assert [breaker.admit(1, trial_seconds=5) for _ in range(3)] == [True, False, False]
+    assert breaker.answered()
+    assert breaker.outage is None
+    assert breaker.admit(1, trial_seconds=5)
+
+
+def test_a_failed_trial_opens_the_breaker_again() -> None:
+    """Until the next good probe."""
+    breaker = Breaker()
+    breaker.failed(DOWN)
+    breaker.probe_succeeded()
+    breaker.admit(1, trial_seconds=5)
+    breaker.failed(DOWN)
+    assert not breaker.may_try(100)
+    assert breaker.probe_succeeded()
+
+
+def test_a_trial_that_never_reports_back_is_followed_by_another() -> None:
+    """Its caller may have been cancelled."""
+    breaker = Breaker()
+    breaker.failed(DOWN)
+    breaker.probe_succeeded()
+    assert breaker.admit(1, trial_seconds=5)
+    assert not breaker.may_try(5.9)
+    assert breaker.admit(6, trial_seconds=5)
+
+
+def test_a_gate_refuses_with_the_last_error_until_the_next_attempt_is_due() -> None:
+    """And each failure makes the wait longer."""
+    gate = LoginGate(BackOff(randomization=0), Random(1))
+    assert gate.refusal(0) is None
+    assert gate.failed(DOWN, 0) == 5
+    assert gate.refusal(1) == (DOWN, 4)
+    assert gate.refusal(5) is None
+    assert gate.failed(DOWN, 5) == 7.5
+    assert gate.succeeded()
+    assert not gate.succeeded()
+    assert gate.failed(DOWN, 20) == 5

@@ -1,0 +1,313 @@
+"""The cache of logged-in clients, on a server that a test scripts request by request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.support.clock import FakeClock, settle
+from vso.apis.merge import GlobalOptions
+from vso.apis.meta import Key, ObjectMeta
+from vso.apis.v1beta1 import KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
+from vso.base import BackOff, Sensitive
+from vso.sync import Clients, ClientSpec, ConnectionSuspended, Gathered, LoginSuspended, Turn, resolve
+from vso.vault import (
+    Auth,
+    Call,
+    Connection,
+    Credentials,
+    Denied,
+    Invalid,
+    KvRequest,
+    KvType,
+    LoginRefused,
+    Response,
+    Sealed,
+    Transport,
+)
+
+UID = "00000000-0000-0000-0000-00000000000{}"
+REQUEST = KvRequest(mount="kv", path="app", type=KvType.V1)
+LOGIN = "auth/kubernetes/login"
+READ = "kv/app"
+
+
+@dataclass
+class Script(Transport):
+    """Answers requests from `answers` by path; counts them."""
+
+    clock_: FakeClock
+    answers: dict[str, Callable[[Call], Awaitable[Response]]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    @property
+    def clock(self) -> FakeClock:
+        return self.clock_
+
+    async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        self.asked.append(path)
+        await asyncio.sleep(0)
+        return await self.answers[path](call)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class OneCluster:
+    """Credentials at hand, counted."""
+
+    def __init__(self) -> None:
+        self.gathered = 0
+
+    async def gather(self, spec: ClientSpec) -> Gathered:
+        self.gathered += 1
+        await asyncio.sleep(0)
+        return Gathered(Credentials(settings={"role": "r"}, secrets={"jwt": Sensitive("jwt")}), "kubernetes-key")
+
+    async def connection(self, connection: VaultConnection) -> Connection:
+        await asyncio.sleep(0)
+        return Connection(address=connection.spec.address)
+
+
+class Bench:
+    """Clients around one scripted server."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.server = Script(self.clock)
+        self.cluster = OneCluster()
+        self.turns: list[tuple[Hashable, Turn]] = []
+        self.logins = 0
+        self.server.answers = {LOGIN: self.log_in, READ: self.read, "auth/token/renew-self": self.log_in}
+        self.clients = Clients(
+            self.cluster,
+            connect=lambda _: self.server,
+            clock=self.clock,
+            rng=Random(1),
+            backoff=BackOff(initial=5, multiplier=2, maximum=60, randomization=0),
+            size=2,
+            observer=lambda identity, turn: self.turns.append((identity, turn)),
+        )
+
+    async def log_in(self, call: Call) -> Response:
+        self.logins += 1
+        token = Sensitive(f"token-{self.logins}")
+        return Response(auth=Auth(client_token=token, accessor="a", lease_duration=600, renewable=True))
+
+    async def read(self, call: Call) -> Response:
+        return Response(data=Sensitive(b'{"a":"1"}'))
+
+    def fail(self, path: str, error: Exception) -> None:
+        async def answer(call: Call) -> Response:
+            raise error
+
+        self.server.answers[path] = answer
+
+
+def spec_of(consumer: str = "app", **changes: Any) -> ClientSpec:
+    """What a consumer in namespace `consumer` resolves to."""
+    connection = VaultConnection(
+        metadata=ObjectMeta(name="vault", namespace="app", uid=UID.format(1), generation=1),
+        spec=VaultConnectionSpec(address="http://127.0.0.1:1"),
+    )
+    auth = VaultAuth(
+        metadata=ObjectMeta(name="vault", namespace="app", uid=UID.format(2), generation=1),
+        spec=VaultAuthSpec(
+            vault_connection_ref="vault",
+            method="kubernetes",
+            mount="kubernetes",
+            kubernetes=KubernetesAuth(role="r", service_account="default"),
+            allowed_namespaces=("*",),
+            **changes,
+        ),
+    )
+
+    class Found:
+        def auth(self, key: Key) -> VaultAuth:
+            return auth
+
+        def shared(self, key: Key) -> None:
+            return None
+
+        def connection(self, key: Key) -> VaultConnection:
+            return connection
+
+    options = GlobalOptions(operator_namespace="op")
+    return resolve("app/vault", consumer=consumer, references=Found(), options=options)
+
+
+@pytest.fixture
+async def bench() -> Any:
+    """Open clients."""
+    bench = Bench()
+    async with bench.clients:
+        yield bench
+
+
+async def read(bench: Bench, spec: ClientSpec) -> bytes:
+    """Log in if need be, and read."""
+    client = await bench.clients.get(spec)
+    return (await client.read_kv(REQUEST)).data.reveal()
+
+
+async def test_all_resources_of_one_identity_share_one_login(bench: Bench) -> None:
+    """However many come at once."""
+    await asyncio.gather(*(bench.clients.get(spec_of()) for _ in range(50)))
+    assert bench.server.asked == [LOGIN]
+    assert bench.cluster.gathered == 1
+
+
+async def test_another_namespace_or_login_is_another_identity(bench: Bench) -> None:
+    """Clients are never shared across namespaces (behaviour.md section 2.1)."""
+    await bench.clients.get(spec_of())
+    await bench.clients.get(spec_of("other"))
+    assert bench.logins == 2
+
+
+async def test_what_does_not_enter_the_login_keeps_the_client(bench: Bench) -> None:
+    """An edit of storageEncryption, say (regressions R09)."""
+    await bench.clients.get(spec_of())
+    await bench.clients.get(spec_of(params={"unused": "1"}))
+    assert bench.logins == 1
+
+
+async def test_equal_reads_at_the_same_time_are_one_request(bench: Bench) -> None:
+    """Coalesced, not cached: the next read asks again."""
+    await bench.clients.get(spec_of())
+    await asyncio.gather(*(read(bench, spec_of()) for _ in range(20)))
+    assert bench.server.asked.count(READ) == 1
+    await read(bench, spec_of())
+    assert bench.server.asked.count(READ) == 2
+
+
+async def test_a_refused_login_is_tried_again_once_per_step(bench: Bench) -> None:
+    """Five hundred resources ask, one login goes out; a success tells who waits (regressions R10)."""
+    bench.fail(LOGIN, Invalid("invalid role name", status=400))
+    spec = spec_of()
+    with pytest.raises(LoginRefused):
+        await bench.clients.get(spec)
+    for _ in range(500):
+        with pytest.raises(LoginSuspended, match=r"login .* refused") as put_off:
+            await bench.clients.get(spec)
+        assert put_off.value.waits_for == spec.login
+    assert bench.server.asked == [LOGIN]
+    bench.server.answers[LOGIN] = bench.log_in
+    await bench.clock.advance(5)
+    await bench.clients.get(spec)
+    assert bench.turns == [(spec.login, Turn.UP)]
+
+
+async def test_a_403_leads_to_one_new_login_and_one_more_read(bench: Bench) -> None:
+    """A policy may have been added, or the token revoked (regressions R08)."""
+    await read(bench, spec_of())
+
+    async def once(call: Call) -> Response:
+        bench.server.answers[READ] = bench.read
+        raise Denied("permission denied", path=READ, status=403)
+
+    bench.server.answers[READ] = once
+    assert await read(bench, spec_of()) == b'{"a":"1"}'
+    assert bench.logins == 2
+
+
+async def test_logins_after_403_share_one_back_off(bench: Bench) -> None:
+    """Fifty resources that may not read cost one login per step, not fifty."""
+    bench.fail(READ, Denied("permission denied", path=READ, status=403))
+    for _ in range(50):
+        with pytest.raises(Denied):
+            await read(bench, spec_of())
+    assert bench.logins == 2
+    await bench.clock.advance(5)
+    for _ in range(50):
+        with pytest.raises(Denied):
+            await read(bench, spec_of())
+    assert bench.logins == 3
+
+
+async def test_an_outage_stops_requests_until_a_probe_and_a_trial_succeed(bench: Bench) -> None:
+    """Nobody asks a sealed server; the recovery is told in two steps (regressions R11)."""
+    spec = spec_of()
+    await read(bench, spec)
+    bench.fail(READ, Sealed("sealed", path=READ, status=503))
+    with pytest.raises(Sealed):
+        await read(bench, spec)
+    for _ in range(20):
+        with pytest.raises(ConnectionSuspended):
+            await read(bench, spec)
+    assert bench.server.asked.count(READ) == 2
+    bench.server.answers[READ] = bench.read
+
+    async def unsealed(call: Call) -> Response:
+        return Response(data=Sensitive(b'{"initialized":true,"sealed":false}'))
+
+    bench.server.answers["sys/seal-status"] = unsealed
+    await bench.clients.probe(spec.connection)
+    assert await read(bench, spec) == b'{"a":"1"}'
+    assert [turn for _, turn in bench.turns] == [Turn.DOWN, Turn.TRIAL, Turn.UP]
+
+
+async def test_a_token_in_use_is_renewed_at_two_thirds_of_its_life(bench: Bench) -> None:
+    """And one that nobody used since is left to end."""
+    async with asyncio.TaskGroup() as group:
+        renewals = group.create_task(bench.clients.run())
+        await bench.clients.get(spec_of())
+        await bench.clock.advance(390)
+        assert bench.server.asked == [LOGIN]
+        await bench.clock.advance(15)
+        assert bench.server.asked == [LOGIN, "auth/token/renew-self"]
+        await bench.clock.advance(600)
+        assert bench.server.asked == [LOGIN, "auth/token/renew-self"]
+        renewals.cancel()
+
+
+async def test_an_ended_token_is_replaced_by_a_login(bench: Bench) -> None:
+    """Shortly before its end already."""
+    await bench.clients.get(spec_of())
+    await bench.clock.advance(599)
+    await bench.clients.get(spec_of())
+    assert bench.logins == 2
+
+
+async def test_the_cache_forgets_who_was_not_used_longest(bench: Bench) -> None:
+    """Its size is bounded (here by two)."""
+    for consumer in ("a", "b", "a", "c", "a"):
+        await bench.clients.get(spec_of(consumer))
+    assert bench.logins == 3
+    await bench.clients.get(spec_of("b"))
+    assert bench.logins == 4
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_caller_cancelled_at_any_await_leaves_a_working_cache(bench: Bench, steps: int) -> None:
+    """The next caller gets what it asks for, at the cost of one login in all."""
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(read(bench, spec_of()))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await settle()
+    assert await read(bench, spec_of()) == b'{"a":"1"}'
+    assert bench.logins == 1
+
+
+async def test_forgetting_a_connection_closes_its_transport(bench: Bench) -> None:
+    """Its clients go with it."""
+    spec = spec_of()
+    await bench.clients.get(spec)
+    await bench.clients.forget(spec.connection.key, keep=spec.connection)
+    assert [bench.server.closed] == [False]
+    await bench.clients.forget(spec.connection.key)
+    assert [bench.server.closed] == [True]
+    assert len(bench.clients) == 0
+
+
+def test_names_of_clients_hold_no_secret() -> None:
+    """They stand in logs."""
+    spec = spec_of()
+    described: Mapping[str, Any] = {"login": spec.login, "server": spec.login.server}
+    assert str(described["login"]) == "VaultAuth app/vault for namespace app"
+    assert str(described["server"]) == "VaultConnection app/vault"
