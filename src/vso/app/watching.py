@@ -79,14 +79,19 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
     """Keep each store of the world equal to the cluster."""
     world = tools.world
 
-    def reflect(kind: Kind[T], store: Store[U], project: Callable[[T], U], labels: str = "") -> Reflector[T, U]:
-        source = KubeSource(tools.kube, kind, labels=labels)
+    def reflect(
+        source: KubeSource[T], store: Store[U], project: Callable[[T], U], *, required: bool = True
+    ) -> Reflector[T, U]:
         reflector = Reflector(source, store, project=project, clock=tools.clock, rng=tools.rng)
-        manager.reflect(reflector)
+        manager.reflect(reflector, required=required)
         return reflector
 
-    def whole(kind: Kind[T], store: Store[T]) -> Reflector[T, T]:
-        return reflect(kind, store, _same)
+    def whole(kind: Kind[T], store: Store[T], *, required: bool = True) -> Reflector[T, T]:
+        return reflect(KubeSource(tools.kube, kind), store, _same, required=required)
+
+    def optional(kind: Kind[T], store: Store[T]) -> Reflector[T, T]:
+        """A kind without which the others work: its CRD, or the right to list it, may be missing."""
+        return whole(kind, store, required=False)
 
     return Mirrors(
         connections=whole(kinds.VAULT_CONNECTION, world.connections),
@@ -95,14 +100,16 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
         transformations=whole(kinds.SECRET_TRANSFORMATION, world.transformations),
         claimants=(
             whole(kinds.VAULT_STATIC_SECRET, world.static),
-            whole(kinds.VAULT_DYNAMIC_SECRET, world.dynamic),
-            whole(kinds.VAULT_PKI_SECRET, world.pki),
+            optional(kinds.VAULT_DYNAMIC_SECRET, world.dynamic),
+            optional(kinds.VAULT_PKI_SECRET, world.pki),
         ),
-        hcp_auths=whole(kinds.HCP_AUTH, world.hcp_auths),
-        hcp_apps=whole(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps),
+        hcp_auths=optional(kinds.HCP_AUTH, world.hcp_auths),
+        hcp_apps=optional(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps),
         # Only the MAC of the data is kept, so that drift shows without any Secret staying in memory.
         destinations=reflect(
-            core.SECRET, world.destinations, partial(destination_of, signer=tools.signer), _OUR_SECRETS
+            KubeSource(tools.kube, core.SECRET, labels=_OUR_SECRETS),
+            world.destinations,
+            partial(destination_of, signer=tools.signer),
         ),
     )
 

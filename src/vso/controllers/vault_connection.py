@@ -78,7 +78,9 @@ class VaultConnectionReconciler:
         try:
             if missing := missing_members(connection):
                 raise InvalidSpec(f"these required fields are not set: {', '.join(missing)}")
-            return _judge(await self._tools.clients.probe(connection))
+            finding = _judge(await self._tools.clients.probe(connection))
+            outage = None if finding.error else self._outage(connection)
+            return _Finding(f"the server says it is in order, but requests fail: {outage}") if outage else finding
         except EXPECTED as error:
             return _Finding(str(error), unusable=isinstance(error, SyncError))
 
@@ -118,8 +120,12 @@ class VaultConnectionReconciler:
             return Next.after(_DOWN + jitter(1.0, self._tools.rng), "probe while down")
         return Next.after(self._attempts.delay(connection.key) or _IDLE, "retry")
 
+    def _outage(self, connection: VaultConnection) -> Exception | None:
+        server = self._tools.clients.server(connection)
+        return None if server is None else server.outage
+
     def _in_use(self, connection: VaultConnection) -> bool:
-        return self._tools.clients.server(connection) is not None
+        return self._tools.clients.in_use(connection)
 
     def _answered_lately(self, connection: VaultConnection) -> bool:
         server = self._tools.clients.server(connection)

@@ -17,10 +17,16 @@ PROBE_INTERVAL: Final = 5.0
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed while the server answers; open after an outage; half open for one trial after a good probe."""
+    """Closed while the server answers; open after an outage; half open for one trial after a good probe.
+
+    A server's word that it is in order ends an outage that only probes saw. One that requests ran into ends when
+    a request, the trial, was answered: a server may be unsealed and still have no active node.
+    """
 
     outage: Exception | None = None
     """What opened the breaker; None while it is closed."""
+    needs_trial: bool = False
+    """Whether a request ran into the outage."""
     _trial_allowed: bool = False
     _trial_until: float = float("-inf")
 
@@ -39,22 +45,23 @@ class Breaker:
             self._trial_until = now + trial_seconds
         return True
 
-    def failed(self, error: Exception) -> bool:
+    def failed(self, error: Exception, *, by_request: bool) -> bool:
         """Note an outage; True if it is news."""
         news = self.outage is None
         self.outage, self._trial_allowed = error, False
+        self.needs_trial = self.needs_trial or by_request
         self._trial_until = float("-inf")
         return news
 
     def answered(self) -> bool:
-        """Note that a request was answered properly; True if that ends an outage."""
+        """Note that the server is in order; True if that ends an outage."""
         news = self.outage is not None
-        self.outage, self._trial_allowed = None, False
+        self.outage, self._trial_allowed, self.needs_trial = None, False, False
         self._trial_until = float("-inf")
         return news
 
-    def probe_succeeded(self) -> bool:
-        """Note that the server says it is in order; True if that newly allows a trial."""
+    def allow_trial(self) -> bool:
+        """Let one request through, after a good probe; True if that is news."""
         news = self.outage is not None and not self._trial_allowed
         self._trial_allowed = self.outage is not None
         return news

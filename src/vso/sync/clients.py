@@ -156,6 +156,11 @@ class Clients:
         """What is known of the server of `connection`; None if nothing spoke to it."""
         return self._servers.get(server_id(connection))
 
+    def in_use(self, connection: VaultConnection) -> bool:
+        """Whether somebody logs in, or tries to, through `connection`."""
+        server = server_id(connection)
+        return any(one.server == server for one in self._identities)
+
     async def forget(self, connection: Key, *, keep: VaultConnection | None = None) -> None:
         """Drop clients of the VaultConnection `connection`, except those that reach it as `keep` says."""
         current = server_id(keep) if keep is not None else None

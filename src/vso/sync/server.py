@@ -98,17 +98,17 @@ class Server:
     async def probe(self) -> SealStatus:
         """Ask for the seal status, past the breaker.
 
-        A good answer during an outage lets one trial request through. Raises VaultError if there is no answer;
-        a sealed server is an answer.
+        A good answer ends an outage that only probes saw, and else lets one trial request through. Raises
+        VaultError if there is no answer; a sealed server is an answer.
         """
         try:
             status = await seal_status(self.transport)
         except VaultError as exc:
             if exc.outage:
-                self._outage_began(exc)
+                self._outage_began(exc, by_request=False)
             raise
-        if not status.sealed and status.initialized and self._breaker.probe_succeeded():
-            self._observer(self.identity, Turn.TRIAL)
+        if not status.sealed and status.initialized:
+            self._in_order()
         return status
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class Server:
             result = await request(self.transport)
         except VaultError as exc:
             if exc.outage:
-                self._outage_began(exc)
+                self._outage_began(exc, by_request=True)
             elif exc.status:
                 self._answered()
             raise
@@ -135,7 +135,14 @@ class Server:
         if self._breaker.answered():
             self._observer(self.identity, Turn.UP)
 
-    def _outage_began(self, error: VaultError) -> None:
+    def _in_order(self) -> None:
+        if not self._breaker.needs_trial:
+            if self._breaker.answered():
+                self._observer(self.identity, Turn.UP)
+        elif self._breaker.allow_trial():
+            self._observer(self.identity, Turn.TRIAL)
+
+    def _outage_began(self, error: VaultError, *, by_request: bool) -> None:
         self._slots.limit = FIRST_REQUESTS
-        if self._breaker.failed(error):
+        if self._breaker.failed(error, by_request=by_request):
             self._observer(self.identity, Turn.DOWN)

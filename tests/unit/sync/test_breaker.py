@@ -14,22 +14,40 @@ def test_a_closed_breaker_lets_everything_through() -> None:
     assert all(breaker.admit(now, trial_seconds=5) for now in range(10))
 
 
+def opened() -> Breaker:
+    """A breaker that a request opened, after a good probe."""
+    breaker = Breaker()
+    breaker.failed(DOWN, by_request=True)
+    breaker.allow_trial()
+    return breaker
+
+
 def test_an_open_breaker_lets_nothing_through_until_a_probe_succeeds() -> None:
     """However much time passes."""
     breaker = Breaker()
-    assert breaker.failed(DOWN)
-    assert not breaker.failed(DOWN), "the second failure is no news"
+    assert breaker.failed(DOWN, by_request=True)
+    assert not breaker.failed(DOWN, by_request=True), "the second failure is no news"
     assert not any(breaker.admit(now, trial_seconds=5) for now in range(1000))
-    assert breaker.probe_succeeded()
-    assert not breaker.probe_succeeded(), "nor is the second good probe"
+    assert breaker.allow_trial()
+    assert not breaker.allow_trial(), "nor is the second good probe"
     assert breaker.admit(1000, trial_seconds=5)
+
+
+def test_an_outage_that_only_probes_saw_needs_no_trial() -> None:
+    """A request that ran into it does, whoever saw it first."""
+    breaker = Breaker()
+    breaker.failed(DOWN, by_request=False)
+    assert not breaker.needs_trial
+    breaker.failed(DOWN, by_request=True)
+    breaker.failed(DOWN, by_request=False)
+    assert breaker.needs_trial
+    assert breaker.answered()
+    assert not breaker.needs_trial
 
 
 def test_one_trial_goes_out_and_its_answer_closes_the_breaker() -> None:
     """Not all who wait at once."""
-    breaker = Breaker()
-    breaker.failed(DOWN)
-    breaker.probe_succeeded()
+    breaker = opened()
     assert [breaker.admit(1, trial_seconds=5) for _ in range(3)] == [True, False, False]
     assert breaker.answered()
     assert breaker.outage is None
@@ -38,20 +56,16 @@ def test_one_trial_goes_out_and_its_answer_closes_the_breaker() -> None:
 
 def test_a_failed_trial_opens_the_breaker_again() -> None:
     """Until the next good probe."""
-    breaker = Breaker()
-    breaker.failed(DOWN)
-    breaker.probe_succeeded()
+    breaker = opened()
     breaker.admit(1, trial_seconds=5)
-    breaker.failed(DOWN)
+    breaker.failed(DOWN, by_request=True)
     assert not breaker.may_try(100)
-    assert breaker.probe_succeeded()
+    assert breaker.allow_trial()
 
 
 def test_a_trial_that_never_reports_back_is_followed_by_another() -> None:
     """Its caller may have been cancelled."""
-    breaker = Breaker()
-    breaker.failed(DOWN)
-    breaker.probe_succeeded()
+    breaker = opened()
     assert breaker.admit(1, trial_seconds=5)
     assert not breaker.may_try(5.9)
     assert breaker.admit(6, trial_seconds=5)
