@@ -41,6 +41,7 @@ from vso.sync import (
     DEFAULT_TYPE,
     Client,
     ClientSpec,
+    CredentialMissing,
     Destination,
     DestinationClaimed,
     InvalidSpec,
@@ -57,7 +58,7 @@ from vso.sync import (
     render,
     resolve,
 )
-from vso.vault import KvRequest, KvType, VaultError
+from vso.vault import KvRequest, KvType, LoginRefused, VaultError
 
 KIND: Final = "VaultStaticSecret"
 _FINALIZER: Final = definition_of(VAULT_STATIC_SECRET).finalizer
@@ -138,7 +139,8 @@ class VaultStaticSecretReconciler:
             self._report.normal(wanted, EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced")
             _log.info("secret synced", secret=str(written.destination.key), step=written.step.value, **_who(wanted))
         due = needs_restart(wanted, record=record, previous=previous, payload=payload, signer=self._tools.signer)
-        restarts = await self._restart(wanted, payload, _caution(due=due, written=written, comparable=previous is None))
+        comparable = self._tools.signer.is_comparable(record)
+        restarts = await self._restart(wanted, payload, _caution(due=due, written=written, comparable=comparable))
         failures = any(one.error for one in restarts)
         horizon = self._horizon(wanted)
         success = Success(
@@ -195,9 +197,8 @@ class VaultStaticSecretReconciler:
     async def _failed(self, wanted: VaultStaticSecret, error: Expected) -> Next:
         failure = self._attempts.failed(wanted.key, error)
         self._progress.pop(wanted.key, None)
-        self._waiting.add(
-            wanted.key, self._server_of(wanted, error) if failure.waits_for is None else failure.waits_for
-        )
+        waits_for = failure.waits_for
+        self._waiting.add(wanted.key, self._waits_for(wanted, error) if waits_for is None else waits_for)
         rivals = self._rivals(wanted) if isinstance(error, DestinationClaimed) else ()
         status, news = failed(wanted, failure, rivals=rivals, now=self._clock.now())
         if news:
@@ -276,7 +277,7 @@ class VaultStaticSecretReconciler:
         secret = await self._writer.read(_destination(wanted))
         if secret is not None and (ours or not wanted.spec.destination.create or status.secret_mac):
             return self._record(payload_of(secret.data or {}, versioned=wanted.spec.type == KvType.V2))
-        return None if status.secret_mac == mac else _UNKNOWN
+        return None if status.secret_mac == mac else signer.record(_UNKNOWN)
 
     async def _restart(self, wanted: VaultStaticSecret, payload: str, caution: Caution | None) -> tuple[Restarted, ...]:
         targets = wanted.spec.rollout_restart_targets
@@ -316,10 +317,15 @@ class VaultStaticSecretReconciler:
     def _record(self, payload: dict[str, bytes]) -> str:
         return self._tools.signer.record(self._tools.signer.mac(payload))
 
-    def _server_of(self, wanted: VaultStaticSecret, error: Expected) -> Hashable | None:
+    def _waits_for(self, wanted: VaultStaticSecret, error: Expected) -> Hashable | None:
+        """The server or login whose recovery is worth another attempt at once."""
+        try:
+            login = self._login_of(wanted).login
+        except EXPECTED:
+            return None
         if isinstance(error, VaultError) and error.outage:
-            return self._login_of(wanted).login.server
-        return None
+            return login.server
+        return login if isinstance(error, LoginRefused | CredentialMissing) else None
 
     def _latest(self, wanted: VaultStaticSecret) -> VaultStaticSecret:
         return self._world.static.get(wanted.key) or wanted
