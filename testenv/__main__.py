@@ -21,7 +21,7 @@ examples:
   python -m testenv up                           Kubernetes and OpenBao
   python -m testenv up --with openbao,postgres   PostgreSQL too
   python -m testenv up --with none               Kubernetes alone
-  python -m testenv build                        only build the control plane (5 minutes, once)
+  python -m testenv build                        only build the control plane (5 to 10 minutes, once)
 
 `up` prints the variables that kubectl and bao need, on standard output; paste them into another shell.
 Everything listens on 127.0.0.1 and vanishes with Ctrl-C.

@@ -1,6 +1,6 @@
 """The control plane's programs: built once from `controlplane/`, or taken from KUBEBUILDER_ASSETS.
 
-The build takes some five minutes on two cores; its result is kept in the user's cache folder under a hash of
+The build takes five to ten minutes on two cores; its result is kept in the user's cache folder under a hash of
 all that goes into it. See `toolchain` for where Go comes from.
 """
 
@@ -120,7 +120,7 @@ def _build(binary: Path, report: Report) -> None:
     environ = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     required = re.search(r"^go (\S+)$", (_SOURCE / "go.mod").read_text(), re.MULTILINE)
     go = str(find_go(required[1] if required else "1.0", cache=cache_folder(), report=report))
-    report("control plane: not in the cache; building it takes about five minutes on two cores, once")
+    report("control plane: not in the cache; building it takes five to ten minutes on two cores, once")
     partial = binary.with_name(f"{binary.name}.{os.getpid()}.partial")
     steps = {
         "finding the packages (downloads modules)": [go, "-C", str(_SOURCE), "list", "-deps", "."],

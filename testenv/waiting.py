@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Report = Callable[[str], None]
 
@@ -25,9 +28,9 @@ def attempts(timeout: float, *, interval: float = 0.05) -> Iterator[float]:
         pause.wait(interval)
 
 
-def wait_for(condition: Callable[[], bool], *, what: str, timeout: float = 30.0) -> None:
-    """Block until `condition()` is true; raises TimeoutError naming `what` after `timeout` seconds."""
+def wait_for(condition: Callable[[], T], *, what: str, timeout: float = 30.0) -> T:
+    """Block until `condition()` is true and answer with it; TimeoutError naming `what` after `timeout` seconds."""
     for _ in attempts(timeout):
-        if condition():
-            return
+        if found := condition():
+            return found
     raise TimeoutError(f"{what}: not so after {timeout:g} s")

@@ -3,6 +3,7 @@
 from vso.base.backoff import BackOff, jitter
 from vso.base.clock import Clock, SystemClock, Timer
 from vso.base.duration import format_duration, parse_duration
+from vso.base.proxy import proxy_for
 from vso.base.sensitive import Sensitive
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "format_duration",
     "jitter",
     "parse_duration",
+    "proxy_for",
 ]

@@ -5,7 +5,8 @@ Start with `client`; errors are drawn as a tree in `errors`.
 
 from vso.kube.answer import Page
 from vso.kube.client import Client
-from vso.kube.config import ClientConfig, in_cluster_config, load_config
+from vso.kube.client_config import ClientConfig
+from vso.kube.config import in_cluster_config, load_config
 from vso.kube.errors import (
     AlreadyExists,
     ApiError,

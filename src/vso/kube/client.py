@@ -16,7 +16,7 @@ from vso.apis import core, meta
 from vso.apis.meta import Key, Kind, Object
 from vso.base import Clock, SystemClock
 from vso.kube.answer import Page, read_object, read_page
-from vso.kube.config import ClientConfig
+from vso.kube.client_config import ClientConfig
 from vso.kube.errors import is_secret
 from vso.kube.limit import RateLimit
 from vso.kube.patch import Patch, PatchType

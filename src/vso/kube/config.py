@@ -1,48 +1,19 @@
 """Where the API server is and how to be let in: in a cluster, or by a kubeconfig.
 
-Kubeconfig files are read in `kubeconfig`, proxies chosen in `proxy`.
+Kubeconfig files are read in `kubeconfig`, what comes out is in `client_config`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from ssl import SSLContext
 from typing import Final
 
-from vso.base import Clock, SystemClock
+from vso.base import Clock, SystemClock, proxy_for
+from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConfigError
-from vso.kube.proxy import proxy_for
 from vso.kube.tls import client_context
 from vso.kube.token import token_file
 
 SERVICE_ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-async def no_token() -> str | None:
-    """The token of those who show a client certificate, or nothing at all."""
-    return None
-
-
-def nothing_to_forget(refused: str | None) -> None:
-    """For tokens that cannot be renewed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientConfig:
-    """How to talk to one API server.
-
-    `server` is its URL without a slash at the end, `namespace` the one to work in by default, `proxy` the
-    URL of an HTTP proxy, `timeout` the seconds for one request. `token` is asked before each request, so it
-    must be cheap; `forget_token` tells which token was refused, so that the next is read or minted anew.
-    """
-
-    server: str
-    ssl: SSLContext | None = None
-    token: Callable[[], Awaitable[str | None]] = no_token
-    forget_token: Callable[[str | None], None] = nothing_to_forget
-    namespace: str = "default"
-    proxy: str | None = field(default=None, repr=False)  # may hold a password
-    timeout: float = 30.0
 
 
 async def load_config(

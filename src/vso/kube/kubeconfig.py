@@ -17,11 +17,10 @@ from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.config import ConfigException
 from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
-from vso.base import Clock
+from vso.base import Clock, proxy_for
 from vso.kube import oidc
-from vso.kube.config import ClientConfig
+from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConfigError
-from vso.kube.proxy import proxy_for
 from vso.kube.tls import client_context
 from vso.kube.token import REREAD_AFTER, Fresh, TokenCache
 

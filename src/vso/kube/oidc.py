@@ -15,8 +15,8 @@ from urllib.parse import quote_plus
 import aiohttp
 import msgspec
 
+from vso.base import proxy_for
 from vso.kube.errors import ConfigError, ConnectionFailed
-from vso.kube.proxy import proxy_for
 from vso.kube.tls import client_context
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from vso.base import Clock
-from vso.kube.config import ClientConfig
+from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConnectionFailed, from_answer
 from vso.kube.limit import RateLimit, TokenBucket
 

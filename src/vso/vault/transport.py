@@ -18,13 +18,12 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from vso.base import Clock, Sensitive
+from vso.base import Clock, Sensitive, proxy_for
 from vso.vault.answer import Answer, Asked, judge, retry_after
 from vso.vault.connection import Connection, check_header, tls_context
 from vso.vault.errors import BadAnswer, RedirectRefused, Standby, Unreachable, VaultError
 from vso.vault.failure import Lost, failure_of
 from vso.vault.path import encode_target, normal_path
-from vso.vault.proxy import proxy_for
 from vso.vault.response import Response
 
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vso.vault.proxy import proxy_for
+from vso.base import proxy_for
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vso.kube.proxy import proxy_for
+from vso.base import proxy_for
 
 PROXY = "http://proxy.example:3128"
 
