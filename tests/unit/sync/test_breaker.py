@@ -37,12 +37,13 @@ def test_an_outage_that_only_probes_saw_needs_no_trial() -> None:
     """A request that ran into it does, whoever saw it first."""
     breaker = Breaker()
     breaker.failed(DOWN, by_request=False)
-    assert not breaker.needs_trial
+    seen = [breaker.needs_trial]
     breaker.failed(DOWN, by_request=True)
     breaker.failed(DOWN, by_request=False)
-    assert breaker.needs_trial
-    assert breaker.answered()
-    assert not breaker.needs_trial
+    seen.append(breaker.needs_trial)
+    breaker.answered()
+    seen.append(breaker.needs_trial)
+    assert seen == [False, True, False]
 
 
 def test_one_trial_goes_out_and_its_answer_closes_the_breaker() -> None:
