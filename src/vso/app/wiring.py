@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Any, Final
 
 import structlog
@@ -22,7 +22,7 @@ from vso.apis.meta import Key
 from vso.app.serve import health_server
 from vso.app.settings import Settings
 from vso.app.watching import Queues, mirror, wake_dependants
-from vso.base import SystemClock
+from vso.base import BackOff, Clock, SystemClock
 from vso.controllers import (
     ControllerSettings,
     HCPReconciler,
@@ -34,7 +34,7 @@ from vso.controllers import (
     ensure_hmac_key,
     new_world,
 )
-from vso.kube import Client, RateLimit, load_config
+from vso.kube import Client, KubeError, RateLimit, load_config
 from vso.runtime import (
     Controller,
     EventRecorder,
@@ -48,7 +48,7 @@ from vso.runtime import (
     make_identity,
     requeue_all,
 )
-from vso.sync import KEY_LENGTH, Clients
+from vso.sync import KEY_LENGTH, Clients, Signer
 from vso.vault import Transport
 
 _CONFIG_WORKERS: Final = 32
@@ -60,7 +60,8 @@ log = structlog.get_logger("setup")
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run the operator until `stop` is set.
 
-    Raises ConfigError without a usable cluster, ValueError for an unusable HMAC key, and what crashed.
+    Raises ConfigError without a usable cluster, KubeError if the cluster refuses what the start needs, ValueError
+    for an unusable HMAC key, and what crashed.
     """
     clock, rng = SystemClock(), SystemRandom()
     namespace = settings.operator_namespace
@@ -69,7 +70,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
         limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
         kube = await stack.enter_async_context(Client(config, user_agent=settings.user_agent, clock=clock, limit=limit))
-        signer = await ensure_hmac_key(kube, namespace, make_key=partial(secrets.token_bytes, KEY_LENGTH))
+        signer = await _read_key(kube, namespace, clock=clock, rng=rng)
         identity = make_identity(socket.gethostname(), rng)
         lease = LeaseConfig(key=Key(namespace, names.LEADER_LEASE), identity=identity)
         elector = LeaderElector(kube, lease, clock=clock, rng=rng) if settings.leader_elect else Unelected()
@@ -116,6 +117,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         log.info("starting", identity=identity, namespace=namespace, leader_elect=settings.leader_elect)
         await manager.run(stop)
+
+
+async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) -> Signer:
+    """The HMAC key; an API server that cannot be reached yet is waited for."""
+    failures, backoff = 0, BackOff(initial=1.0, maximum=30.0)
+    while True:
+        try:
+            return await ensure_hmac_key(kube, namespace, make_key=partial(secrets.token_bytes, KEY_LENGTH))
+        except KubeError as exc:
+            if not exc.transient:
+                raise
+            failures += 1
+            if failures == 1:
+                log.warning("waiting for the API server", error=str(exc))
+            await clock.sleep(backoff.delay(failures, rng))
 
 
 def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> None:

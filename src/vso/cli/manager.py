@@ -19,9 +19,9 @@ import structlog
 import uvloop
 
 from vso import __version__
-from vso.app import Settings, SettingsError, configure_logging, from_environment, run
+from vso.app import Settings, configure_logging, from_environment, run
 from vso.app.settings import OPTIONS, Option
-from vso.kube import ConfigError
+from vso.kube import KubeError
 
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -153,7 +153,7 @@ def _run(settings: Settings) -> int:
     log = structlog.get_logger("setup")
     try:
         uvloop.run(_until_stopped(settings))
-    except (ConfigError, SettingsError, OSError) as exc:
+    except (KubeError, ValueError, OSError) as exc:
         log.error("cannot start", error=str(exc))  # noqa: TRY400 - the user's to mend, no traceback
         return 1
     except Exception:

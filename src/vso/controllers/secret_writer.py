@@ -44,7 +44,7 @@ class SecretWriter:
         Raises OwnershipError if it may not be touched, and the cluster's errors. Every write carries the version
         that was judged, so nobody's change is overwritten unseen.
         """
-        live = self.remembered(wanted) if wanted.create else await self._read(wanted.key)
+        live = self.remembered(wanted) if wanted.create else await self.look(wanted.key)
         for attempt in range(_ATTEMPTS):
             step = plan(live, wanted)
             try:
@@ -52,15 +52,14 @@ class SecretWriter:
             except (AlreadyExists, Conflict, NotFound):
                 if attempt == _ATTEMPTS - 1:
                     raise
-            live = await self._read(wanted.key)
+            live = await self.look(wanted.key)
         raise AssertionError  # unreachable: the loop returns or raises
 
-    async def repair_marks(self, wanted: Wanted) -> bool:
-        """Bring labels, annotations and owner back without touching data; False if more than that is wrong.
+    async def repair_marks(self, live: Destination | None, wanted: Wanted) -> bool:
+        """Bring labels, annotations and owner of `live` back without touching data; False if more is wrong.
 
         Raises as `ensure` does.
         """
-        live = self.remembered(wanted)
         for _ in range(_ATTEMPTS):
             step = plan(live, wanted)
             if step is Step.NOTHING:
@@ -70,7 +69,7 @@ class SecretWriter:
             try:
                 await self._patch(step, live, wanted, Sensitive({}))
             except (Conflict, NotFound):
-                live = await self._read(wanted.key)
+                live = await self.look(wanted.key)
             else:
                 return True
         return False
@@ -157,7 +156,8 @@ class SecretWriter:
         meta = live.metadata
         await self._client.delete(core.SECRET, live.key, uid=meta.uid, resource_version=meta.resource_version)
 
-    async def _read(self, key: Key) -> Destination | None:
+    async def look(self, key: Key) -> Destination | None:
+        """The Secret reduced to what is remembered, read from the cluster; None if there is none."""
         secret = await self.read(key)
         return None if secret is None else destination_of(secret, self._signer)
 

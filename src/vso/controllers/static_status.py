@@ -82,6 +82,14 @@ def failed(
     )
 
 
+def new_conflict(old: VaultStaticSecretStatus, new: VaultStaticSecretStatus) -> str:
+    """What `new` says of a contested destination, if `old` did not say the same; else empty."""
+    before, after = (find(one.conditions, ConditionType.DESTINATION_CONFLICT) for one in (old, new))
+    if after is None or (before is not None and before.message == after.message):
+        return ""
+    return after.message
+
+
 def _success_conditions(wanted: VaultStaticSecret, success: Success) -> list[NewCondition]:
     before = find(wanted.status.conditions, ConditionType.SECRET_SYNCED)
     same = (

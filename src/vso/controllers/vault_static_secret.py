@@ -29,7 +29,7 @@ from vso.controllers.static_plan import (
     reason_to_read,
     sources,
 )
-from vso.controllers.static_status import Success, failed, succeeded
+from vso.controllers.static_status import Success, failed, new_conflict, succeeded
 from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
 from vso.controllers.transformation import render_options, versions
@@ -94,9 +94,12 @@ class VaultStaticSecretReconciler:
             current = self._sources(wanted, spec)
             live = self._world.destinations.get(_destination(wanted))
             progress = self._recall(wanted, current, live)
+            if live is None and progress is not None and wanted.spec.destination.create:
+                # It need not be gone: without our labels it is out of the watch's sight.
+                live = await self._writer.look(_destination(wanted))
             reason = reason_to_read(wanted, progress, live, current=current, now=self._clock.monotonic())
             if progress is not None and reason is None:
-                return await self._maintain(wanted, progress)
+                return await self._maintain(wanted, progress, live)
             return await self._sync(wanted, spec, current)
         except EXPECTED as error:
             return await self._failed(wanted, error)
@@ -156,9 +159,10 @@ class VaultStaticSecretReconciler:
         progress = replace(progress, due=due_at, restart=payload if failures else "")
         return await self._succeeded(wanted, success, progress)
 
-    async def _maintain(self, wanted: VaultStaticSecret, progress: Progress) -> Next:
+    async def _maintain(self, wanted: VaultStaticSecret, progress: Progress, live: Destination | None) -> Next:
         """Nothing to ask Vault: repair what needs no data, retry restarts, keep the status true."""
-        if wanted.spec.destination.create and not await self._writer.repair_marks(self._wanted(wanted, progress.mac)):
+        marks = self._wanted(wanted, progress.mac)
+        if wanted.spec.destination.create and not await self._writer.repair_marks(live, marks):
             self._progress.pop(wanted.key, None)
             return Next.after(0.0, "drift")
         restarts: Sequence[Restarted] = ()
@@ -182,7 +186,10 @@ class VaultStaticSecretReconciler:
         self._waiting.forget(wanted.key)
         if not progress.restart:
             self._attempts.succeeded(wanted.key)
-        await self._write_status(wanted, succeeded(wanted, success, now=self._clock.now()))
+        status = succeeded(wanted, success, now=self._clock.now())
+        if conflict := new_conflict(wanted.status, status):
+            self._report.warning(wanted, EventReason.DESTINATION_CONFLICT, conflict)
+        await self._write_status(wanted, status)
         if _FINALIZER in wanted.metadata.finalizers:
             # Left by the original; nothing of ours is to be done at a deletion.
             await remove_finalizer(self._tools.kube, VAULT_STATIC_SECRET, self._latest(wanted), _FINALIZER)
@@ -199,8 +206,7 @@ class VaultStaticSecretReconciler:
         self._progress.pop(wanted.key, None)
         waits_for = failure.waits_for
         self._waiting.add(wanted.key, self._waits_for(wanted, error) if waits_for is None else waits_for)
-        rivals = self._rivals(wanted) if isinstance(error, DestinationClaimed) else ()
-        status, news = failed(wanted, failure, rivals=rivals, now=self._clock.now())
+        status, news = failed(wanted, failure, rivals=self._rivals(wanted), now=self._clock.now())
         if news:
             if failure.unrecoverable:
                 self._report.warning(wanted, EventReason.UNRECOVERABLE, f"err={failure.text}", component=CLIENT_FACTORY)

@@ -125,8 +125,8 @@ def check_ownership(live: Destination, wanted: Wanted) -> None:
     ours = has_owner_labels(live.metadata.labels)
     if ours and len(refs) == 1 and _predecessor(refs[0], wanted.owner):
         return
-    if not ours and wanted.overwrite:
-        return
+    if wanted.overwrite and not (ours and refs):
+        return  # nobody's, or left behind by a resource that was deleted with its Secret kept
     raise OwnershipError(f"not the owner of the destination Secret {wanted.key}: {_claim(live, ours=ours)}")
 
 
@@ -164,7 +164,12 @@ def _claim(live: Destination, *, ours: bool) -> str:
             "another destination"
         )
     owners = ", ".join(f"{owner.kind} {owner.name}" for owner in live.metadata.owner_references)
-    return f"it belongs to {owners or 'a resource that no longer exists'}; name another destination"
+    if not owners:
+        return (
+            "it was left by a resource that no longer exists; set destination.overwrite to take it over, or name "
+            "another destination"
+        )
+    return f"it belongs to {owners}; name another destination"
 
 
 def marks(wanted: Wanted) -> ObjectMeta:
