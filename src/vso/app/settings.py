@@ -6,9 +6,10 @@ environment and the reference documentation are made from it. A variable that co
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final
 
-from vso.base import BackOff, parse_duration
+from vso.base import BackOff, format_duration, parse_duration
 
 PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", "direct-encrypted")
 _EXCLUDE_RAW: Final = "exclude-raw"
@@ -127,6 +128,12 @@ class Option:
     def switch(self) -> str:
         """The flag, with its two dashes."""
         return self.flag or "--" + self.name.replace("_", "-")
+
+    def show(self, value: Any) -> str:
+        """`value` as it would be written on the command line."""
+        if isinstance(value, tuple):
+            return ",".join(value)
+        return format_duration(timedelta(seconds=value)) if self.metavar == "DURATION" else str(value)
 
 
 def _always(_: Any) -> bool:
