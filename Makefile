@@ -10,13 +10,13 @@ PYTHON := $(BIN)/python
 # What decides the content of the environment; its path too, since virtual environments cannot be moved.
 STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; } | cksum | tr ' ' -)
 
-CODE := src tests testenv tools $(wildcard bench)
+CODE := src tests testenv tools bench
 PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs Makefile pyproject.toml .ci/run
 TIERS := unit property integration faults
 
 .PHONY: help
 help: ## Show this help
-	@awk -v hidden='$(HIDDEN)' 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / && $$1 != hidden { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: $(STAMP) ## Make or update the virtual environment .venv (the targets below do it by themselves)
@@ -68,13 +68,9 @@ check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and
 	step $(PYTHON) tools/generate.py --check; \
 	if [ -n "$$failed" ]; then echo "check: failed: $${failed#, }" >&2; exit 1; fi
 
-# One of `bench/`'s own; until that folder is there, so is neither target nor line of help.
-HIDDEN := $(if $(wildcard bench/__main__.py),,bench)
-ifeq ($(HIDDEN),)
 .PHONY: bench
-bench: controlplane ## Measure; N=1000 sets the number of resources
+bench: controlplane ## Measure against the real servers; N=1000 sets the number of resources
 	@$(PYTHON) -m bench $(if $(N),--number '$(N)')
-endif
 
 .PHONY: format
 format: $(STAMP) ## Format the code, and repair what ruff can repair
@@ -92,4 +88,4 @@ requirements: ## Write the pins in requirements/ from pyproject.toml; UPGRADE=1 
 .PHONY: clean
 clean: ## Remove .venv, caches and build output
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find src tests testenv tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

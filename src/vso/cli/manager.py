@@ -131,8 +131,7 @@ def usage() -> str:
     defaults = Settings()
     for option in OPTIONS:
         default = getattr(defaults, option.name)
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        facts = [f"default {shown}"] if shown not in {"", 0} else []
+        facts = [f"default {option.show(default)}"] if default else []
         facts += [option.variable] if option.variable else []
         note = f" ({', '.join(map(str, facts))})" if facts else ""
         lines += [f"  {option.switch} {option.metavar}", f"                           {option.help}{note}"]
