@@ -116,6 +116,12 @@ MISTAKES: Final = {
 }
 
 
+def states(tenant: Tenant, *types: str) -> list[str]:
+    """The statuses of these conditions of ``app``."""
+    found = (tenant.condition("VaultStaticSecret", "app", one) for one in types)
+    return [one["status"] for one in found if one]
+
+
 @pytest.fixture
 def ready(operator: Operator, tenant: Tenant) -> Tenant:
     """A tenant whose VaultStaticSecret ``app`` is in sync and holds user = alice."""
@@ -137,7 +143,7 @@ def test_a_mistake_is_explained_costs_no_data_and_heals_when_it_is_mended(ready:
     mistake.make(ready)
     message = ready.wait_failed("app", mistake.words[0])["message"]
     assert [word for word in mistake.words if word not in message] == []
-    assert [one["status"] for one in (ready.condition("VaultStaticSecret", "app", kind) for kind in ("Healthy", "Ready")) if one] == ["False", "False"]
+    assert states(ready, "Healthy", "Ready") == ["False", "False"]
     ready.wait(lambda: [one for one in ready.events("app") if one["type"] == "Warning"], "a warning about it")
     after = ready.get("Secret", "app")
     assert after is not None
@@ -145,3 +151,192 @@ def test_a_mistake_is_explained_costs_no_data_and_heals_when_it_is_mended(ready:
     mistake.mend(ready)
     ready.wait_synced("app")
     ready.wait_data("app")
+
+
+def test_what_the_schema_knows_is_refused_at_once_by_the_api_server(ready: Tenant) -> None:
+    """An unknown type and a duration that is none never reach the operator: kubectl says which are allowed."""
+    for patch, word in (({"type": "kv-v3"}, "kv-v2"), ({"refreshAfter": "1x"}, "refreshAfter")):
+        body = json.dumps({"spec": patch})
+        answer = ready.cluster.kubectl(
+            "patch", "vaultstaticsecret", "app", f"--namespace={ready.namespace}", "--type=merge", f"--patch={body}"
+        )
+        assert answer.returncode != 0
+        assert word in answer.stderr
+
+
+def test_binary_and_unicode_values_arrive_byte_by_byte(ready: Tenant) -> None:
+    """What JSON can carry a Secret can hold: NUL, control characters, other scripts, values without structure."""
+    values = {
+        "nul": "a\x00b",
+        "controls": "".join(map(chr, range(32))) + "\x7f",
+        "scripts": "Grüße, 日本語, \U0001f512, \ufeff, \uffff",
+        "empty": "",
+        "lines": "\r\n-----BEGIN-----\n\n",
+        "html": '<a href="x">&amp;</a>\u2028',
+    }
+    ready.put("app", values)
+    ready.wait_data("app", **values)
+    ready.wait_synced("app")
+
+
+def test_a_wrong_ca_is_named_and_the_right_one_heals(operator: Operator, tenant: Tenant, tls: OpenBao) -> None:
+    """The message says that the certificate is not trusted and points at the CA; the data of before is kept."""
+    tls.admin.enable_kv(tenant.mount)
+    tls.admin.policy(tenant.mount, f'path "{tenant.mount}/*" {{ capabilities = ["read"] }}')
+    tls.admin.kubernetes_role(
+        "kubernetes", tenant.mount, policies=[tenant.mount], namespaces=[tenant.namespace], audience="vault"
+    )
+    tls.admin.put_kv(tenant.mount, "app", {"user": "alice"})
+    other = Authority.create(tls.folder / "other", name="other")
+    for name, pem in (("right", tls.ca_pem), ("wrong", other.pem), ("garbage", "-----BEGIN")):
+        tenant.create("Secret", name, stringData={"ca.crt": pem})
+    tenant.connect(address=tls.address, caCertSecretRef="right")
+    tenant.sync("app")
+    tenant.wait_synced("app")
+    for name, words in (
+        ("wrong", "certificate is not trusted"),
+        ("garbage", "certificate"),
+        ("missing", f"Secret {tenant.namespace}/missing, which does not exist"),
+    ):
+        tenant.patch("VaultConnection", "vault", {"spec": {"caCertSecretRef": name}})
+        tenant.wait_failed("app", words)
+        tenant.wait(
+            lambda: (tenant.condition("VaultConnection", "vault", "Ready") or {}).get("status") == "False",
+            "the VaultConnection to be not ready",
+        )
+    assert (tenant.data("app") or {})["user"] == b"alice"
+    tenant.patch("VaultConnection", "vault", {"spec": {"caCertSecretRef": "right"}})
+    tenant.wait_synced("app")
+
+
+@pytest.fixture(scope="module")
+def tls(cluster: Cluster) -> Iterator[OpenBao]:
+    """A server with a certificate of a CA of its own."""
+    with OpenBao(tls=True) as bao:
+        bao.admin.enable_kubernetes_auth("kubernetes", cluster)
+        yield bao
+
+
+def test_missing_references_are_named_one_after_the_other_and_healed_at_once(
+    operator: Operator, tenant: Tenant
+) -> None:
+    """VaultAuth, VaultAuthGlobal, VaultConnection: each is waited for by a watch, not by a timer."""
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app")
+    place = tenant.namespace
+    tenant.wait_failed("app", f"VaultAuth {place}/vault does not exist")
+    auth = {"vaultConnectionRef": "vault", "vaultAuthGlobalRef": {"name": "shared"}, "method": "kubernetes"}
+    tenant.create("VaultAuth", "vault", spec=auth)
+    tenant.wait_failed("app", f"VaultAuthGlobal {place}/shared was not found", timeout=AT_ONCE)
+    shared = {**tenant.auth_spec()["kubernetes"], "mount": "kubernetes"}
+    tenant.create("VaultAuthGlobal", "shared", spec={"kubernetes": shared})
+    tenant.wait_failed("app", f"VaultConnection {place}/vault", timeout=AT_ONCE)
+    tenant.create("VaultConnection", "vault", spec={"address": tenant.bao.address})
+    tenant.wait_synced("app", timeout=AT_ONCE)
+    tenant.wait(lambda: tenant.condition("VaultAuth", "vault", "Ready"), "a status of the VaultAuth")
+    tenant.delete("VaultAuth", "vault")
+    tenant.wait_failed("app", f"VaultAuth {place}/vault does not exist", timeout=AT_ONCE)
+    assert (tenant.data("app") or {})["user"] == b"alice"
+    tenant.create("VaultAuth", "vault", spec=auth)
+    tenant.wait_synced("app", timeout=AT_ONCE)
+
+
+def test_a_malformed_reference_is_told_without_any_request_to_vault(ready: Tenant) -> None:
+    """More than one slash cannot be a reference; only a change of the object can help."""
+    ready.patch("VaultStaticSecret", "app", {"spec": {"vaultAuthRef": "a/b/c"}})
+    ready.wait_failed("app", "a/b/c")
+    ready.patch("VaultStaticSecret", "app", {"spec": {"vaultAuthRef": f"{ready.namespace}/vault"}})
+    ready.wait_synced("app", timeout=AT_ONCE)
+
+
+def test_a_namespace_that_is_not_allowed_is_told_and_let_in_at_once(
+    operator: Operator, tenant: Tenant, cluster: Cluster, bao: OpenBao
+) -> None:
+    """`allowedNamespaces` of a VaultAuth elsewhere: the text names namespace, object and list."""
+    host = new_tenant(cluster, bao)
+    host.connect()
+    bao.admin.kubernetes_role(
+        "kubernetes", host.namespace, policies=[tenant.mount], namespaces=[tenant.namespace], audience="vault"
+    )
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app", vaultAuthRef=f"{host.namespace}/vault")
+    text = f"namespace {tenant.namespace!r} may not use VaultAuth {host.namespace}/vault"
+    tenant.wait_failed("app", text)
+    assert tenant.data("app") is None
+    host.patch("VaultAuth", "vault", {"spec": {"allowedNamespaces": [tenant.namespace]}})
+    tenant.wait_synced("app", timeout=AT_ONCE)
+    host.patch("VaultAuth", "vault", {"spec": {"allowedNamespaces": ["someone-else"]}})
+    tenant.wait_failed("app", text, timeout=AT_ONCE)
+
+
+def test_r31_a_missing_service_account_is_named_with_its_namespace_and_the_vaultauth(
+    operator: Operator, tenant: Tenant, cluster: Cluster, bao: OpenBao
+) -> None:
+    """Of a VaultAuth in another namespace the account is looked up at the consumer, and the text says so."""
+    host = new_tenant(cluster, bao)
+    host.connect()
+    kubernetes = {"role": tenant.namespace, "serviceAccount": "robot"}
+    host.patch("VaultAuth", "vault", {"spec": {"allowedNamespaces": ["*"], "kubernetes": kubernetes}})
+    host.create("ServiceAccount", "robot")
+    bao.admin.kubernetes_role(
+        "kubernetes", tenant.namespace, policies=[tenant.mount], namespaces=[tenant.namespace], audience="vault"
+    )
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app", vaultAuthRef=f"{host.namespace}/vault")
+    words = (f"ServiceAccount {tenant.namespace}/robot", f"VaultAuth {host.namespace}/vault", "create it there")
+    message = tenant.wait_failed("app", words[0])["message"]
+    assert [word for word in words if word not in message] == []
+    unrecoverable = tenant.wait(lambda: tenant.events("app", "Unrecoverable"), "the event of the client factory")
+    assert words[0] in unrecoverable[0]["message"]
+    tenant.create("ServiceAccount", "robot")
+    tenant.wait_synced("app")
+
+
+def test_a_sealed_vault_is_told_as_sealed_and_heals_after_the_unsealing(
+    operator: Operator, tenant: Tenant, cluster: Cluster
+) -> None:
+    """The words reach both the VaultStaticSecret and its VaultConnection; the Secret is not touched."""
+    with OpenBao(durable=True) as bao:
+        bao.admin.enable_kubernetes_auth("kubernetes", cluster)
+        own = move(tenant, bao)
+        own.put("app", {"user": "alice"})
+        own.sync("app")
+        before = own.wait_synced("app")
+        bao.seal()
+        own.wait_failed("app", "sealed")
+        own.wait(lambda: "sealed" in text_of(own, "VaultConnection", "vault"), "the connection to tell")
+        assert own.data("app") is not None
+        assert (own.data("app") or {})["user"] == b"alice"
+        started = seconds()
+        bao.unseal()
+        own.wait_synced("app")
+        assert seconds() - started < 15
+        after = own.get("VaultStaticSecret", "app")
+        assert after is not None
+        assert after["status"]["secretMAC"] == before["status"]["secretMAC"]
+
+
+def move(tenant: Tenant, bao: OpenBao) -> Tenant:
+    """The tenant's namespace with an engine and a role in another server."""
+    bao.admin.enable_kv(tenant.mount)
+    bao.admin.policy(tenant.mount, f'path "{tenant.mount}/*" {{ capabilities = ["read"] }}')
+    bao.admin.kubernetes_role(
+        "kubernetes", tenant.mount, policies=[tenant.mount], namespaces=[tenant.namespace], audience="vault"
+    )
+    own = Tenant(tenant.cluster, bao, tenant.namespace, tenant.mount)
+    own.connect()
+    return own
+
+
+def text_of(tenant: Tenant, kind: str, name: str) -> str:
+    """All messages of the conditions of an object."""
+    status: Json = (tenant.get(kind, name) or {}).get("status", {})
+    return " ".join(one["message"] for one in status.get("conditions", []))
+
+
+def test_a_default_vaultauth_that_is_missing_is_looked_for_with_the_operator(
+    operator: Operator, tenant: Tenant
+) -> None:
+    """An empty reference means the object called default beside the operator; the text names where it looked."""
+    tenant.sync("app", vaultAuthRef="")
+    tenant.wait_failed("app", f"VaultAuth {NAMESPACE}/default does not exist")

@@ -33,6 +33,15 @@ class Operator:
     def start(self) -> None:
         """Start the process and wait until it works."""
         lines = len(self.lines())
+        self.launch()
+        wait_for(
+            lambda: self._alive() and any(one["msg"] == "stores are filled" for one in self.lines()[lines:]),
+            what="the operator to fill its stores",
+            timeout=60,
+        )
+
+    def launch(self) -> None:
+        """Start the process."""
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VSO_")},
             "KUBECONFIG": str(self.kubeconfig),
@@ -43,11 +52,6 @@ class Operator:
         command = [sys.executable, "-m", "vso", "--health-probe-bind-address=0", *self.flags]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environ, stderr=log, stdout=log)
-        wait_for(
-            lambda: self._alive() and any(one["msg"] == "stores are filled" for one in self.lines()[lines:]),
-            what="the operator to fill its stores",
-            timeout=60,
-        )
 
     def _alive(self) -> bool:
         if self.process is None or self.process.poll() is not None:

@@ -63,8 +63,9 @@ class Queues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrors:
-    """The reflectors whose changes wake somebody."""
+    """The reflectors whose changes wake somebody; `ready` tells whether all stores needed for work are filled."""
 
+    ready: Callable[[], bool]
     connections: Reflector[Any, VaultConnection]
     auths: Reflector[Any, VaultAuth]
     shared_auths: Reflector[Any, VaultAuthGlobal]
@@ -94,6 +95,7 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
         return whole(kind, store, required=False)
 
     return Mirrors(
+        ready=lambda: manager.ready,
         connections=whole(kinds.VAULT_CONNECTION, world.connections),
         auths=whole(kinds.VAULT_AUTH, world.auths),
         shared_auths=whole(kinds.VAULT_AUTH_GLOBAL, world.shared_auths),
@@ -127,7 +129,7 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     static = mirrors.claimants[0]
     static.subscribe(enqueue_self(queues.static, when=any_of(spec_changed, metadata_changed)))
     for claimants in mirrors.claimants:
-        claimants.subscribe(_later(enqueue_mapped(queues.static, partial(_rivals, tools), rng=rng)))
+        claimants.subscribe(_later(mirrors, enqueue_mapped(queues.static, partial(_rivals, tools), rng=rng)))
 
     def secrets_of(auth: VaultAuth) -> list[Key]:
         return world.static_through(auth.key)
@@ -139,7 +141,7 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
         return world.auths_inheriting(shared.key)
 
     def wake(queue: WorkQueue, keys_of: Callable[[Any], Iterable[Key]]) -> Callable[[Change[Any]], None]:
-        return _later(enqueue_mapped(queue, keys_of, rng=rng))
+        return _later(mirrors, enqueue_mapped(queue, keys_of, rng=rng))
 
     mirrors.auths.subscribe(wake(queues.static, secrets_of))
     mirrors.connections.subscribe(wake(queues.auths, lambda one: _keys(reaching(one))))
@@ -147,7 +149,7 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     mirrors.shared_auths.subscribe(wake(queues.auths, lambda one: _keys(inheriting(one))))
     mirrors.shared_auths.subscribe(wake(queues.static, lambda one: chain(*map(secrets_of, inheriting(one)))))
     mirrors.transformations.subscribe(wake(queues.static, lambda one: world.static_transformed_by(one.key)))
-    mirrors.destinations.subscribe(_owners(queues.static))
+    mirrors.destinations.subscribe(_later(mirrors, _owners(queues.static)))
 
 
 def _same(obj: T) -> T:
@@ -165,11 +167,14 @@ def _rivals(tools: Tools, claimant: Claimant) -> list[Key]:
     return [one.key for one in tools.world.static.by_index("destination", key) if one.metadata.uid != mine]
 
 
-def _later(handler: Callable[[Change[Any]], None]) -> Callable[[Change[Any]], None]:
-    """Only what the watch tells: at a start every object is looked at anyway."""
+def _later(mirrors: Mirrors, handler: Callable[[Change[Any]], None]) -> Callable[[Change[Any]], None]:
+    """Not what fills the stores at a start, when every object is looked at anyway.
+
+    What a later list brings up counts: after a gap in the watch nobody else tells it.
+    """
 
     def handle(change: Change[Any]) -> None:
-        if not change.listed:
+        if mirrors.ready():
             handler(change)
 
     return handle
@@ -179,12 +184,17 @@ def _owners(queue: WorkQueue) -> Callable[[Change[Destination]], None]:
     """Wake the VaultStaticSecrets that own a Secret which changed otherwise than by our own write."""
 
     def handle(change: Change[Destination]) -> None:
-        if change.listed:
-            return
-        for state in (change.old, change.new):
-            owners = state.metadata.owner_references if state is not None else ()
-            for owner in owners:
-                if state is not None and (owner.api_version, owner.kind) == (names.API_VERSION, "VaultStaticSecret"):
-                    queue.add(Key(state.metadata.namespace, owner.name))
+        before, after = _owners_of(change.old), _owners_of(change.new)
+        # An echo is no news to the owner that wrote, but may be the end of another's ownership.
+        for key in before - after if change.echo else before | after:
+            queue.add(key)
 
     return handle
+
+
+def _owners_of(secret: Destination | None) -> set[Key]:
+    if secret is None:
+        return set()
+    meta = secret.metadata
+    ours = (names.API_VERSION, "VaultStaticSecret")
+    return {Key(meta.namespace, one.name) for one in meta.owner_references if (one.api_version, one.kind) == ours}

@@ -7,6 +7,7 @@ microseconds; no field of the API is that fine.
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _UNITS: Final = {
@@ -23,9 +24,11 @@ _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _MILLISECOND: Final = 1_000
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
+_REMEMBERED: Final = 1024
 _LIMIT: Final = Decimal(2**63 // 1000)  # Go counts nanoseconds in 64 bits
 
 
+@lru_cache(maxsize=_REMEMBERED)  # few texts, read again at each refresh of each resource
 def parse_duration(text: str) -> timedelta:
     """Read `text` such as ``90s``, ``1h30m``, ``-1.5h`` or ``0``.
 

@@ -29,7 +29,10 @@ class StatusWriter(Generic[T]):
         """
         old: Any = getattr(obj, "status", None)
         # What the server never got must be sent even where it equals the struct's default (api.md section 7.5).
-        before = {} if old == type(status)() else msgspec.to_builtins(old)
+        unwritten = old == type(status)()
+        if old == status and not unwritten:
+            return False
+        before = {} if unwritten else msgspec.to_builtins(old)
         diff = merge_diff(before, msgspec.to_builtins(status))
         if not diff:
             return False

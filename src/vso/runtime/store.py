@@ -5,7 +5,7 @@ methods for the reflector return them.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from vso.apis.meta import Key, Object
@@ -25,6 +25,8 @@ class Change(Generic[U]):
     new: U | None
     listed: bool = False
     """Found by comparing with a list, as at start or after a gap, rather than told by the watch."""
+    echo: bool = field(default=False, compare=False)
+    """Whether `new` is exactly what a write of ours was answered: whoever wrote it knows already."""
 
     @property
     def latest(self) -> U:
@@ -102,8 +104,11 @@ class Store(Generic[U]):
         if self._passed(version):
             return ()
         told = self._last_told(key)
+        held = self._objects.get(key)
+        echo = key in self._told and held is not None and _same_state(held, obj)
         self._settle(key, obj, version)
-        return _changes(told, obj, listed=False)
+        changes = _changes(told, obj, listed=False)
+        return tuple(replace(one, echo=one.new is not None) for one in changes) if echo else changes
 
     def remove(self, obj: U) -> tuple[Change[U], ...]:
         """Take a deletion told by the watch, with the last state; see `apply`."""

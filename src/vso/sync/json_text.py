@@ -7,6 +7,7 @@ them, and escapes ``<``, ``>``, ``&``, U+2028 and U+2029.
 
 import json
 import re
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 JSON = Any
@@ -71,7 +72,11 @@ def _append(value: JSON, pieces: list[str]) -> None:
 
 
 def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).translate(_ESCAPES)
+    # As json.dumps(ensure_ascii=False) does it, which makes an encoder for every call.
+    quoted = encode_basestring(text)
+    if "<" in quoted or ">" in quoted or "&" in quoted or "\u2028" in quoted or "\u2029" in quoted:
+        return quoted.translate(_ESCAPES)
+    return quoted
 
 
 def _refuse(constant: str) -> JSON:

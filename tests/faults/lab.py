@@ -1,0 +1,114 @@
+"""Steps that several fault tests share: tenants on other servers, many resources at once, counting logins."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from testenv import OpenBao, VaultRequest
+from testenv.waiting import attempts
+from tests.support.tenant import Json, Tenant
+
+INITIAL: Final = 1.0
+LONGEST: Final = 5.0
+SPREAD: Final = 0.5
+STEP: Final = LONGEST * (1 + SPREAD)
+"""Longest wait of a single back-off step, in seconds, with `FLAGS`; a failure outlives its cause no longer."""
+FLAGS: Final = (f"--backoff-initial-interval={INITIAL:g}s", f"--backoff-max-interval={LONGEST:g}s")
+TRUE: Final = {"SecretSynced", "Ready", "Healthy"}
+
+
+def settle(tenant: Tenant, bao: OpenBao, *, mount: str = "kubernetes", **role: object) -> Tenant:
+    """The tenant's engine, policy and role in another server, or at another auth mount."""
+    name = tenant.namespace
+    if bao is not tenant.bao:
+        bao.admin.enable_kv(tenant.mount)
+    bao.admin.policy(name, f'path "{tenant.mount}/*" {{ capabilities = ["read"] }}')
+    settings = {"policies": [name], "namespaces": [name], "audience": "vault", **role}
+    bao.admin.kubernetes_role(mount, name, **settings)  # type: ignore[arg-type]
+    return Tenant(tenant.cluster, bao, name, tenant.mount)
+
+
+def own_mount(tenant: Tenant, **role: object) -> str:
+    """An auth mount named as the tenant, so that its logins can be told apart, with the VaultAuth ``vault``."""
+    tenant.bao.admin.enable_kubernetes_auth(tenant.namespace, tenant.cluster)
+    if role:
+        tenant.bao.admin.kubernetes_role(tenant.namespace, tenant.namespace, namespaces=[tenant.namespace], **role)  # type: ignore[arg-type]
+    tenant.create("VaultConnection", "vault", spec={"address": tenant.bao.address})
+    tenant.create("VaultAuth", "vault", spec=tenant.auth_spec(mount=tenant.namespace))
+    return tenant.namespace
+
+
+def many(tenant: Tenant, count: int, *, prefix: str = "s", **spec: object) -> list[str]:
+    """Create `count` VaultStaticSecrets of the path ``app``, several at a time; their names."""
+    names = [f"{prefix}{number}" for number in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: tenant.sync(name, path="app", **spec), names))
+    return names
+
+
+def items(tenant: Tenant, kind: str = "VaultStaticSecret") -> list[Json]:
+    """All objects of a kind."""
+    found: list[Json] = tenant.cluster.request("GET", tenant.path(kind))["items"]
+    return found
+
+
+def in_sync(resource: Json) -> bool:
+    """Whether a VaultStaticSecret is in sync with its present generation."""
+    status = resource.get("status", {})
+    true = {one["type"] for one in status.get("conditions", []) if one["status"] == "True"}
+    return status.get("lastGeneration") == resource["metadata"]["generation"] and true >= TRUE
+
+
+def message(resource: Json, type_: str = "SecretSynced") -> str:
+    """What a condition says, "" if it is absent or all is well."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one["message"] for one in conditions if one["type"] == type_ and one["status"] == "False"), "")
+
+
+def wait_all_synced(tenant: Tenant, timeout: float = 60) -> None:
+    """Wait until every VaultStaticSecret of the tenant is in sync."""
+    wait_slowly(lambda: all(map(in_sync, items(tenant))), "all to be in sync", timeout)
+
+
+def wait_all_failed(tenant: Tenant, text: str, timeout: float = 60) -> None:
+    """Wait until every VaultStaticSecret of the tenant fails with `text`."""
+    wait_slowly(lambda: all(text in message(one) for one in items(tenant)), f"all to fail with {text!r}", timeout)
+
+
+def wait_slowly(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
+    """As `wait_for`, for conditions that ask the API server for long lists."""
+    for _ in attempts(timeout, interval=0.3):
+        if condition():
+            return
+    raise TimeoutError(f"{what}: not so after {timeout:g} s")
+
+
+def logins(bao: OpenBao, mount: str, since: int) -> list[VaultRequest]:
+    """The logins at one auth mount."""
+    return [one for one in bao.requests(since=since) if one.path == f"auth/{mount}/login"]
+
+
+def reads(bao: OpenBao, mount: str, since: int) -> list[VaultRequest]:
+    """The reads of one KV engine."""
+    return [one for one in bao.requests(since=since) if one.operation == "read" and one.path.startswith(f"{mount}/")]
+
+
+def gaps(requests: Iterable[VaultRequest]) -> list[float]:
+    """Seconds between one request and the next."""
+    times = [datetime.fromisoformat(one.time) for one in requests]
+    return [(after - before).total_seconds() for before, after in pairwise(times)]
+
+
+def shortest_gap(number: int) -> float:
+    """Least number of seconds between attempt `number` (from 0) and the next one in a row of failures."""
+    return min(INITIAL * 1.5**number, LONGEST) * (1 - SPREAD)
+
+
+def most_attempts(seconds: float) -> int:
+    """The most attempts that back-off allows within `seconds`, the first among them."""
+    count, elapsed = 1, 0.0
+    while (elapsed := elapsed + shortest_gap(count - 1)) <= seconds:
+        count += 1
+    return count

@@ -1,0 +1,97 @@
+"""What can be proved from outside: requests that reached either server, and MACs computed independently."""
+
+import hashlib
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final
+
+from testenv import Cluster
+from tests.support.operator import NAMESPACE, Operator
+from tests.support.tenant import Json, Tenant
+
+_WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
+_SECRETS: Final = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+
+
+@dataclass
+class Watch:
+    """What the operator asked since the object was made, as far as one tenant is concerned."""
+
+    operator: Operator
+    tenant: Tenant
+
+    def __post_init__(self) -> None:
+        self.again()
+
+    def again(self) -> None:
+        """Begin anew."""
+        self.kube = self.tenant.cluster.audit_mark()
+        self.vault = self.tenant.bao.mark()
+
+    def requests(self, name: str = "") -> list[str]:
+        """Requests in the tenant's namespace as "verb resource/subresource", sorted; token requests apart."""
+        found = self.operator.requests(self.kube)
+        return sorted(
+            f"{one.verb} {one.resource}" + (f"/{one.subresource}" if one.subresource else "")
+            for one in found
+            if one.namespace == self.tenant.namespace and one.subresource != "token" and name in one.name
+        )
+
+    def writes(self, resource: str = "", name: str = "") -> list[str]:
+        """Those that changed something, events apart; of one resource only if `resource` is given."""
+        found = self.operator.requests(self.kube)
+        return [
+            f"{one.verb} {one.resource}" + (f"/{one.subresource}" if one.subresource else "")
+            for one in found
+            if one.namespace == self.tenant.namespace
+            and one.verb in _WRITES
+            and one.code < 400
+            and "dryRun" not in one.request_uri
+            and one.subresource != "token"
+            and one.resource != "events"
+            and resource in {"", one.resource}
+            and name in {"", one.name}
+        ]
+
+    def reads(self, path: str) -> int:
+        """Reads of the secret at `path` below the tenant's mount."""
+        paths = {f"{self.tenant.mount}/data/{path}", f"{self.tenant.mount}/{path}"}
+        return sum(one.operation == "read" and one.path in paths for one in self.tenant.bao.requests(since=self.vault))
+
+    def wait_reads(self, path: str, count: int, timeout: float = 60) -> None:
+        """Wait for `count` more reads of `path`; what the last but one led to has then been done."""
+        sofar = self.reads(path)
+        self.tenant.wait(lambda: self.reads(path) >= sofar + count, f"{count} reads of {path}", timeout=timeout)
+
+
+def timed(what: str, wait: Callable[[], Any], *, limit: float) -> float:
+    """Seconds that `wait` takes; printed, and asserted to stay below `limit`."""
+    begun = perf_counter()
+    wait()
+    seconds = perf_counter() - begun
+    print(f"{what}: {seconds:.3f} s")
+    assert seconds < limit, f"{what} took {seconds:.1f} s"
+    return seconds
+
+
+def hmac_key(cluster: Cluster) -> bytes:
+    """The key of all MACs, from the Secret that the operator keeps."""
+    secret: Json = cluster.request("GET", f"{_SECRETS}/vso-cc-storage-hmac-key")
+    return b64decode(secret["data"]["key"])
+
+
+def secret_mac(cluster: Cluster, data: Mapping[str, bytes]) -> str:
+    """What `status.secretMAC` must be for `data` (api.md section 8.7)."""
+    message = {name: b64encode(data[name]).decode() for name in sorted(data, key=str.encode)}
+    text = json.dumps(message, separators=(",", ":"))
+    return b64encode(hmac.new(hmac_key(cluster), text.encode(), hashlib.sha256).digest()).decode()
+
+
+def conditions(resource: Json | None) -> dict[str, str]:
+    """Type and status of each condition."""
+    found = (resource or {}).get("status", {}).get("conditions", [])
+    return {one["type"]: one["status"] for one in found}
