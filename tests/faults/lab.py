@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from testenv import OpenBao, VaultRequest
 from testenv.waiting import attempts
@@ -40,7 +40,7 @@ def own_mount(tenant: Tenant, **role: object) -> str:
     return tenant.namespace
 
 
-def many(tenant: Tenant, count: int, *, prefix: str = "s", **spec: object) -> list[str]:
+def many(tenant: Tenant, count: int, *, prefix: str = "s", **spec: Any) -> list[str]:
     """Create `count` VaultStaticSecrets of the path ``app``, several at a time; their names."""
     names = [f"{prefix}{number}" for number in range(count)]
     with ThreadPoolExecutor(8) as pool:

@@ -1,5 +1,6 @@
 """R29: nothing waits for what is missing or silent, and namespaces go when they are asked to."""
 
+from functools import partial
 from typing import Final
 
 import pytest
@@ -10,6 +11,12 @@ from tests.faults.lab import items, many, wait_all_synced, wait_slowly
 from tests.support import operator as harness
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant
+
+
+def gone(tenant: Tenant, kind: str, name: str) -> bool:
+    """Whether the object does not exist any more."""
+    return tenant.get(kind, name) is None
+
 
 LONGEST: Final = 60.0
 """Seconds within which a namespace must be gone (R29)."""
@@ -37,7 +44,7 @@ def test_r29_broken_connections_do_not_delay_healthy_ones(operator: Operator, te
         deleted = seconds()
         for kind, name in (("VaultAuth", "hole0"), ("VaultConnection", "hole0"), ("VaultStaticSecret", "hole0-0")):
             tenant.delete(kind, name)
-            tenant.wait(lambda kind=kind, name=name: tenant.get(kind, name) is None, f"{kind} {name} to be gone")
+            tenant.wait(partial(gone, tenant, kind, name), f"{kind} {name} to be gone")
         assert seconds() - deleted < 5
 
 

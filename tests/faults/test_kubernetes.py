@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from testenv import Cluster, Cut, Delay, InThread, OpenBao, Pass, Refuse, Reset, Split
+from testenv import Cluster, Cut, Delay, Fault, InThread, OpenBao, Pass, Refuse, Reset, Split
 from tests.faults.lab import FLAGS, items, many, reads, wait_all_synced
 from tests.support import operator as harness
 from tests.support.operator import ROOT, Operator
@@ -68,13 +68,14 @@ def test_answers_that_break_off_or_trickle_lose_nothing(team: Tenant, arena: Clu
         ready(team)
         many(team, 5)
         wait_all_synced(team)
-        for number, mode in enumerate((Cut(after=0), Delay(0.2), Reset(after=20_000), Split(size=7), Cut(after=9_000))):
+        modes: tuple[Fault, ...] = (Cut(after=0), Delay(0.2), Reset(after=20_000), Split(size=7), Cut(after=9_000))
+        for number, mode in enumerate(modes):
             proxy.set(mode)
             user = f"user{number}"
             team.put("app", {"user": user})
             team.sync(f"new{number}", path="app")
             if not isinstance(mode, Cut) or mode.after:
-                team.wait_data(f"new{number}", user=user, timeout=60)
+                team.wait_data(f"new{number}", user=user)
             proxy.set(Pass())
             for one in items(team):
                 team.wait_data(one["metadata"]["name"], user=user)

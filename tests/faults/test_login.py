@@ -1,6 +1,7 @@
 """Logins: few of them whatever fails, renewed by themselves, with the headers and namespaces they were given."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import pytest
@@ -24,6 +25,12 @@ from tests.faults.lab import (
 )
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
+
+
+def reads_in(bao: OpenBao, place: str, since: int) -> list[VaultRequest]:
+    """Reads of the secret in one Vault namespace."""
+    return [one for one in seen(bao, "kv/data/app", since) if one.namespace == place]
+
 
 SLACK: Final = 0.05
 """Seconds by which the server's audit log may see two requests closer than they were sent."""
@@ -228,10 +235,7 @@ def test_r38_logins_carry_the_namespace_of_the_vaultauth_and_reads_that_of_the_r
     tenant.wait(lambda: seen(bao, "auth/kubernetes/login", again), "a new login")
     healed = bao.mark()
     for place in (team, f"{team}/inner"):
-        tenant.wait(
-            lambda place=place: [one for one in seen(bao, "kv/data/app", healed) if one.namespace == place],
-            f"a read in {place}",
-        )
+        tenant.wait(partial(reads_in, bao, place, healed), f"a read in {place}")
     assert [one.namespace for one in seen(bao, "auth/kubernetes/login", again)] == [team]
     assert {one.namespace for one in seen(bao, "kv/data/app", mark)} == {team, f"{team}/inner"}
     assert [message(one) for one in items(tenant)] == ["", ""]

@@ -1,6 +1,8 @@
 """The destination Secret: whose it is, what it looks like, and how it comes back after somebody changed it."""
 
 from base64 import b64encode
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from testenv.web import RequestFailed
 from tests.support.evidence import Watch, conditions, timed
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
+from vso.base import SystemClock
 
 OWNER_LABELS = {
     "app.kubernetes.io/managed-by": "hashicorp-vso",
@@ -184,9 +187,7 @@ def test_with_create_false_only_the_data_is_replaced(operator: Operator, tenant:
         ("a removed owner reference", {"metadata": {"ownerReferences": None}}, 0),
     ],
 )
-def test_r34_drift_is_repaired_at_once(
-    operator: Operator, tenant: Tenant, what: str, change: Json, reads: int
-) -> None:
+def test_r34_drift_is_repaired_at_once(operator: Operator, tenant: Tenant, what: str, change: Json, reads: int) -> None:
     """Data at the cost of one read of Vault, marks without any; in place, and no workload restarts."""
     tenant.deployment("web")
     watch = ready(
@@ -253,9 +254,7 @@ def test_a_secret_of_another_type_in_our_place_is_replaced(operator: Operator, t
 def test_a_deleted_secret_comes_back_and_nothing_restarts(operator: Operator, tenant: Tenant) -> None:
     """Re-creation with equal payload is no reason for a restart (restart rule)."""
     tenant.deployment("web")
-    watch = ready(
-        operator, tenant, refreshAfter="1h", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}]
-    )
+    watch = ready(operator, tenant, refreshAfter="1h", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
     before = tenant.data("app")
     tenant.delete("Secret", "app")
     timed("a deleted Secret", lambda: tenant.wait(lambda: tenant.data("app") == before, "the Secret"), limit=5)
@@ -268,9 +267,7 @@ def test_a_deleted_secret_comes_back_and_nothing_restarts(operator: Operator, te
 def test_r27_labels_annotations_and_type_follow_the_resource(operator: Operator, tenant: Tenant) -> None:
     """Within five seconds, without a restart, whatever changes."""
     tenant.deployment("web")
-    watch = ready(
-        operator, tenant, refreshAfter="1h", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}]
-    )
+    watch = ready(operator, tenant, refreshAfter="1h", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
     labels = owner_labels(tenant.wait_synced("app"))
     for destination, expected in [
         ({"labels": {"a": "1"}}, {"labels": {"a": "1", **labels}}),
@@ -282,10 +279,7 @@ def test_r27_labels_annotations_and_type_follow_the_resource(operator: Operator,
     ]:
         tenant.patch("VaultStaticSecret", "app", {"spec": {"destination": destination}})
 
-        def applied(expected: Json = expected) -> bool:
-            return expected.items() <= marks(tenant, "app").items()
-
-        timed(str(destination), lambda check=applied: tenant.wait(check, "the change"), limit=5)
+        timed(str(destination), partial(wait_marks, tenant, "app", expected), limit=5)
         tenant.wait_synced("app")
     assert set(tenant.data("app") or {}) == {"user", "_raw"}
     assert watch.writes("deployments") == []
@@ -362,24 +356,34 @@ def conflict(tenant: Tenant, name: str) -> Json | None:
     return tenant.condition("VaultStaticSecret", name, "DestinationConflict")
 
 
+def no_conflict(tenant: Tenant, name: str) -> bool:
+    """Whether there is none."""
+    return conflict(tenant, name) is None
+
+
+def parse_time(text: str) -> datetime:
+    """A time stamp of the API."""
+    return datetime.fromisoformat(text)
+
+
+def wait_marks(tenant: Tenant, name: str, expected: Any) -> None:
+    """Wait until type, labels and annotations of a Secret are as expected."""
+    tenant.wait(lambda: expected.items() <= marks(tenant, name).items(), "the change")
+
+
 def test_of_two_resources_on_one_destination_the_older_wins(operator: Operator, tenant: Tenant) -> None:
     """operations.md 2.4: both say so, naming the other; after the winner is gone the loser takes over."""
     tenant.connect()
     tenant.put("one", {"user": "one"})
     tenant.put("two", {"user": "two"})
     first = tenant.sync("one", destination={"name": "shared"})
+    created = parse_time(first["metadata"]["creationTimestamp"])
     tenant.wait_synced("one")
     watch = Watch(operator, tenant)
-
-    def later() -> bool:
-        now = tenant.create("Event", "now", involvedObject={"namespace": tenant.namespace}, metadata=named)
-        return bool(now["metadata"]["creationTimestamp"] != first["metadata"]["creationTimestamp"])
-
-    named = {"name": "", "generateName": "now-"}
-    tenant.wait(later, "a second of difference")
+    tenant.wait(lambda: SystemClock().now() >= created + timedelta(seconds=1), "a second of difference")
     tenant.sync("two", destination={"name": "shared"})
     for name, other in (("one", "two"), ("two", "one")):
-        found = tenant.wait(lambda name=name: conflict(tenant, name), f"the conflict on {name}")
+        found = tenant.wait(partial(conflict, tenant, name), f"the conflict on {name}")
         assert found["status"] == "True"
         assert f"/{other}" in found["message"]
     tenant.wait_synced("one")
@@ -393,7 +397,7 @@ def test_of_two_resources_on_one_destination_the_older_wins(operator: Operator, 
     tenant.delete("VaultStaticSecret", "one")
     tenant.wait_data("shared", user="two")
     tenant.wait_synced("two")
-    tenant.wait(lambda: conflict(tenant, "two") is None, "the conflict to be over")
+    tenant.wait(partial(no_conflict, tenant, "two"), "the conflict to be over")
 
 
 def test_a_conflict_ends_when_the_younger_goes_elsewhere(operator: Operator, tenant: Tenant) -> None:
@@ -404,7 +408,7 @@ def test_a_conflict_ends_when_the_younger_goes_elsewhere(operator: Operator, ten
         tenant.put(name, {"user": name})
         tenant.sync(name, destination={"name": "shared", "create": False})
     for name in ("one", "two"):
-        tenant.wait(lambda name=name: conflict(tenant, name), f"the conflict on {name}")
+        tenant.wait(partial(conflict, tenant, name), f"the conflict on {name}")
     watch = Watch(operator, tenant)
     held = [name for name in ("one", "two") if conditions(tenant.get("VaultStaticSecret", name))["Ready"] == "True"]
     assert len(held) == 1
@@ -415,4 +419,4 @@ def test_a_conflict_ends_when_the_younger_goes_elsewhere(operator: Operator, ten
     tenant.wait_synced(loser)
     tenant.wait_data("own", user=loser)
     for name in ("one", "two"):
-        tenant.wait(lambda name=name: conflict(tenant, name) is None, f"no conflict on {name}")
+        tenant.wait(partial(no_conflict, tenant, name), f"no conflict on {name}")

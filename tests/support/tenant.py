@@ -174,12 +174,11 @@ class Tenant:
         found: Json = self.wait(failed, f"VaultStaticSecret {name} to fail with {text!r}", timeout)
         return found
 
-    def wait_data(self, name: str, timeout: float = 30, **expected: str) -> None:
+    def wait_data(self, name: str, /, **expected: str) -> None:
         """Wait until Secret `name` holds these values."""
         wanted = {key: value.encode() for key, value in expected.items()}
-        self.wait(
-            lambda: wanted.items() <= (self.data(name) or {}).items(), f"Secret {name} to hold {list(wanted)}", timeout
-        )
+        what = f"Secret {name} to hold {list(wanted)}"
+        self.wait(lambda: wanted.items() <= (self.data(name) or {}).items(), what, timeout=60)
 
 
 def new_tenant(cluster: Cluster, bao: OpenBao) -> Tenant:

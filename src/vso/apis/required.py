@@ -24,9 +24,7 @@ def missing_members(obj: meta.Object) -> tuple[str, ...]:
     if not isinstance(spec, msgspec.Struct):
         return ()
     return tuple(
-        f"spec.{member.name}"
-        for member in _required(type(spec))
-        if getattr(spec, member.attribute) == member.assumed
+        f"spec.{member.name}" for member in _required(type(spec)) if getattr(spec, member.attribute) == member.assumed
     )
 
 
