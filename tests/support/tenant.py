@@ -151,6 +151,10 @@ class Tenant:
         """Wait until `condition` returns something true, and return that."""
         return wait_for(condition, what=what, timeout=timeout)
 
+    def wait_gone(self, kind: str, name: str) -> None:
+        """Wait until the object does not exist any more."""
+        self.wait(lambda: self.get(kind, name) is None, f"{kind} {name} to be gone")
+
     def wait_synced(self, name: str, timeout: float = 30) -> Json:
         """Wait until VaultStaticSecret `name` is in sync with its present generation."""
 

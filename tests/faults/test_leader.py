@@ -1,0 +1,113 @@
+"""Two replicas: one works, the other takes over, and never do both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from testenv import Cluster, wait_for
+from testenv.waiting import seconds
+from tests.faults.lab import FLAGS, many, wait_all_synced
+from tests.support import operator as harness
+from tests.support.operator import Operator
+from tests.support.tenant import Tenant
+
+LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases/b0d477c0.hashicorp.com"
+TAKE_OVER: Final = 25.0
+"""Seconds within which a waiting replica works after its leader vanished: the lease's 15 s and some work."""
+
+
+@contextmanager
+def replicas(arena: Cluster, folder: Path) -> Iterator[tuple[Operator, Operator]]:
+    """Two of them; the first leads."""
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+    with harness.running(arena, folder / "one", *FLAGS) as first:
+        wait_leading(arena, first)
+        with harness.running(arena, folder / "two", *FLAGS) as second:
+            yield first, second
+
+
+def identity(operator: Operator) -> str:
+    """Under which name it competes; that of its last start."""
+    return [str(one["identity"]) for one in operator.lines() if one["msg"] == "starting"][-1]
+
+
+def holder(arena: Cluster) -> str:
+    """Who holds the Lease."""
+    return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
+
+
+def wait_leading(arena: Cluster, operator: Operator) -> None:
+    """Wait until it leads."""
+    wait_for(lambda: holder(arena) == identity(operator), what="the replica to lead", timeout=TAKE_OVER)
+
+
+def test_a_clean_stop_hands_over_within_seconds(team: Tenant, arena: Cluster, tmp_path: Path) -> None:
+    """The Lease is released after the work, so that nobody waits for its end."""
+    with replicas(arena, tmp_path) as (first, second):
+        team.connect()
+        team.put("app", {"user": "alice"})
+        many(team, 10)
+        wait_all_synced(team)
+        started, mark = seconds(), arena.audit_mark()
+        assert first.stop() == 0
+        wait_leading(arena, second)
+        assert seconds() - started < 6
+        team.put("app", {"user": "bob"})
+        team.wait_data("s0", user="bob")
+        early = [one for one in arena.audit(user=harness.USER, since=mark) if one.resource == "secrets"]
+        assert {one.name for one in early if one.verb == "patch"} <= {f"s{number}" for number in range(10)}
+
+
+def test_a_killed_leader_is_replaced_and_no_change_is_missed(team: Tenant, arena: Cluster, tmp_path: Path) -> None:
+    """What changed while nobody worked is in the Secrets soon after; what did not change is not written."""
+    with replicas(arena, tmp_path) as (first, second):
+        team.connect()
+        team.put("app", {"user": "alice"})
+        team.put("same", {"user": "same"})
+        many(team, 5)
+        team.sync("same", refreshAfter="1h")
+        wait_all_synced(team)
+        first.kill()
+        mark = arena.audit_mark()
+        team.put("app", {"user": "bob"})
+        team.sync("new", path="app")
+        wait_leading(arena, second)
+        team.wait_data("s0", user="bob")
+        team.wait_data("new", user="bob")
+        wait_all_synced(team)
+        asked = second.requests(mark)
+        assert not [one for one in asked if one.name == "same" and one.verb != "get"]
+
+
+def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, arena: Cluster, tmp_path: Path) -> None:
+    """SIGSTOP past the end of the lease: the other leads, and the sleeper waits in line or ends."""
+    with replicas(arena, tmp_path) as (first, second):
+        team.connect()
+        team.put("app", {"user": "alice"})
+        many(team, 5)
+        wait_all_synced(team)
+        assert first.process is not None
+        sleeper = psutil.Process(first.process.pid)
+        sleeper.suspend()
+        try:
+            wait_leading(arena, second)
+            written = len(synced_lines(first))
+        finally:
+            sleeper.resume()
+        team.put("app", {"user": "bob"})
+        for number in range(5):
+            team.wait_data(f"s{number}", user="bob")
+        assert holder(arena) == identity(second)
+        assert len(synced_lines(first)) == written
+        assert len(synced_lines(second)) >= 5
+        if first.process.poll() is None:
+            assert first.stop() == 0
+
+
+def synced_lines(operator: Operator) -> list[str]:
+    """What its log tells of written Secrets."""
+    return [str(one["secret"]) for one in operator.lines() if one["msg"] == "secret synced"]
