@@ -39,6 +39,10 @@ def test_killed_at_random_moments_during_500_changes_it_ends_with_the_truth(
                     operator.kill()
             if number in kills:
                 operator.launch()
+            else:
+                # It works on between two kills, so that these hit it at all sorts of moments.
+                name = rng.choice(names)
+                wait_slowly(partial(holds, team, name, str(number)), f"{name} to follow")
         for name in names:
             wait_slowly(partial(holds, team, name, str(ROUNDS)), f"{name} to hold the last value")
         wait_all_synced(team)
