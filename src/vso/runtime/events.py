@@ -13,7 +13,8 @@ from vso.runtime.metrics import EventObserver, Silent
 
 log = structlog.get_logger("runtime.events")
 
-_CAPACITY: Final = 1000
+_CAPACITY: Final = 20_000  # a first sync of as many resources drops none; an event has about 1 kB
+_POSTERS: Final = 4
 _REPEAT_AFTER: Final = 600.0
 _REMEMBERED: Final = 20_000
 _LONGEST_MESSAGE: Final = 1024
@@ -29,7 +30,7 @@ class EventSink(Protocol):
 
 
 class EventRecorder:
-    """Takes events at once and posts them one after another in `run`.
+    """Takes events at once and posts them in `run`, in no strict order.
 
     A Warning with the same object (by uid), reason and message as one of the last 10 minutes is not repeated.
     What cannot be posted is dropped, with one log line per namespace and change of what is wrong. No method
@@ -84,8 +85,13 @@ class EventRecorder:
         )
         self._enqueue(event)
 
-    async def run(self) -> NoReturn:
-        """Post events until cancelled."""
+    async def run(self) -> None:
+        """Post events until cancelled, a few at a time."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(_POSTERS):
+                group.create_task(self._post_all(), name=f"event poster {number}")
+
+    async def _post_all(self) -> NoReturn:
         while True:
             event = await self._queue.get()
             try:

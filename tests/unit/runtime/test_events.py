@@ -153,11 +153,11 @@ async def test_failures_are_told_once_per_namespace_and_change(recorder: EventRe
 async def test_too_many_events_are_dropped_with_one_line(recorder: EventRecorder, sink: Sink) -> None:
     """A bounded queue: memory does not follow a dead API server."""
     with capture_logs() as logs:
-        for number in range(1500):
+        for number in range(20_500):
             _emit(recorder, message=f"{number}")
         async with _running(recorder):
             pass
-    assert len(sink.events) == 1000
+    assert len(sink.events) == 20_000
     assert [line["event"] for line in logs] == ["events are dropped"]
 
 
