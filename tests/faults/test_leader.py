@@ -110,4 +110,4 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, ar
 
 def synced_lines(operator: Operator) -> list[str]:
     """What its log tells of written Secrets."""
-    return [str(one["secret"]) for one in operator.lines() if one["msg"] == "secret synced"]
+    return [str(one["name"]) for one in operator.lines() if one["msg"] == "secret synced"]

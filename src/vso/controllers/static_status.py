@@ -54,7 +54,6 @@ def succeeded(wanted: VaultStaticSecret, success: Success, *, now: datetime) -> 
         conditions=_conditions(wanted, _success_conditions(wanted, success), now),
         extensions=VaultStaticSecretExtensions(
             restarted_payload=success.record if compares(wanted) else "",
-            last_handled_refresh=old.extensions.last_handled_refresh,
         ),
     )
     if new == old or success.client is None:

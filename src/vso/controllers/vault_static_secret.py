@@ -5,7 +5,7 @@ condition, event and delay in `outcome`.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -22,6 +22,7 @@ from vso.controllers.secret_writer import SecretWriter, Written
 from vso.controllers.static_plan import (
     Progress,
     Sources,
+    SyncReason,
     adopt,
     compares,
     interval,
@@ -39,7 +40,7 @@ from vso.kube import NotFound
 from vso.runtime import Next, WorkQueue, remove_finalizer
 from vso.sync import (
     DEFAULT_TYPE,
-    Client,
+    ClientMeta,
     ClientSpec,
     CredentialMissing,
     Destination,
@@ -100,7 +101,7 @@ class VaultStaticSecretReconciler:
             reason = reason_to_read(wanted, progress, live, current=current, now=self._clock.monotonic())
             if progress is not None and reason is None:
                 return await self._maintain(wanted, progress, live)
-            return await self._sync(wanted, spec, current)
+            return await self._sync(wanted, spec, current, reason)
         except EXPECTED as error:
             return await self._failed(wanted, error)
 
@@ -108,7 +109,9 @@ class VaultStaticSecretReconciler:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
         self._waiting.wake(identity, turn)
 
-    async def _sync(self, wanted: VaultStaticSecret, spec: ClientSpec, current: Sources) -> Next:
+    async def _sync(
+        self, wanted: VaultStaticSecret, spec: ClientSpec, current: Sources, reason: SyncReason | None
+    ) -> Next:
         """Read, render, write, restart."""
         options = render_options(
             wanted.spec.destination.transformation,
@@ -123,24 +126,23 @@ class VaultStaticSecretReconciler:
         previous = await self._previous_payload(wanted, mac)
         written = await self._writer.ensure(self._wanted(wanted, mac), rendered.data)
         await self._writer.prune(self._wanted(wanted, mac))
-        progress = Progress(sources=current, mac=mac, due=None)
-        return await self._settle(wanted, progress, rendered, written, previous, client)
-
-    async def _settle(
-        self,
-        wanted: VaultStaticSecret,
-        progress: Progress,
-        rendered: Rendered,
-        written: Written,
-        previous: str | None,
-        client: Client,
-    ) -> Next:
-        """Restart what has to be, and tell the outcome."""
-        payload = self._record(rendered.payload.reveal())
-        record = wanted.status.extensions.restarted_payload
         if written.step.changes_data:
             self._report.normal(wanted, EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced")
-            _log.info("secret synced", secret=str(written.destination.key), step=written.step.value, **_who(wanted))
+            _log.info(
+                "secret synced",
+                secret=written.destination.key.name,
+                step=written.step.value,
+                reason=reason,
+                **_who(wanted),
+            )
+        progress = Progress(sources=current, mac=mac, due=None)
+        return await self._settle(wanted, progress, _Synced(rendered, written, previous, client.meta))
+
+    async def _settle(self, wanted: VaultStaticSecret, progress: Progress, synced: "_Synced") -> Next:
+        """Restart what has to be, and tell the outcome."""
+        written, previous = synced.written, synced.previous
+        payload = self._record(synced.rendered.payload.reveal())
+        record = wanted.status.extensions.restarted_payload
         due = needs_restart(wanted, record=record, previous=previous, payload=payload, signer=self._tools.signer)
         comparable = self._tools.signer.is_comparable(record)
         restarts = await self._restart(wanted, payload, _caution(due=due, written=written, comparable=comparable))
@@ -152,7 +154,7 @@ class VaultStaticSecretReconciler:
             horizon=horizon,
             wrote=written.step.changes_data,
             restarts=restarts,
-            client=client.meta,
+            client=synced.client,
             rivals=self._rivals(wanted),
         )
         due_at = None if horizon is None else self._clock.monotonic() + horizon
@@ -345,6 +347,16 @@ class VaultStaticSecretReconciler:
             await self._statuses.write(wanted, status)  # type: ignore[arg-type]
         except NotFound:
             _log.debug("resource vanished before its status was written", **_who(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Synced:
+    """What a sync brought: `previous` is the payload before it, where the status has no record of that."""
+
+    rendered: Rendered
+    written: Written
+    previous: str | None
+    client: ClientMeta
 
 
 def _request(wanted: VaultStaticSecret) -> KvRequest:

@@ -58,9 +58,6 @@ class VaultStaticSecretExtensions(Block, frozen=True, kw_only=True):
         str,
         Field("secretMAC of the data that workloads were last restarted for, or that was first synced."),
     ] = ""
-    last_handled_refresh: Annotated[
-        str, Field("Value of the annotation that asks for a refresh, as last acted upon.")
-    ] = ""
 
 
 class VaultStaticSecretStatus(Block, frozen=True, kw_only=True):
