@@ -78,20 +78,26 @@ class Restarter:
         record = record_name(owner)
         try:
             if caution is not Caution.NONE:
-                told = _recorded(await self._client.get(kind, key), record)
+                live = await self._client.get(kind, key)
+                told = _recorded(live, record)
                 if told == payload or (caution is Caution.IF_OTHER and not told):
-                    return None
+                    return _paused(target, key) if _is_paused(kind, live) else None
             patch = _patch(kind, {record: payload}, self._clock.now())
             workload = await self._client.patch(kind, key, patch)
         except NotFound:
             return Restarted(target, f"{target.kind} {key} does not exist: create it, or remove the target")
         except KubeError as exc:
             return Restarted(target, f"{target.kind} {key} was not restarted: {exc}")
-        if workload.spec.paused:
-            return Restarted(
-                target, f"{target.kind} {key} is paused, cannot restart it: it will restart when it is resumed"
-            )
-        return Restarted(target)
+        return _paused(target, key) if _is_paused(kind, workload) else Restarted(target)
+
+
+def _is_paused(kind: Kind[core.Workload], workload: core.Workload) -> bool:
+    """Whether a Deployment holds its rollouts back; a pause of an Argo Rollout means something else."""
+    return kind is core.DEPLOYMENT and workload.spec.paused
+
+
+def _paused(target: RolloutRestartTarget, key: Key) -> Restarted:
+    return Restarted(target, f"{target.kind} {key} is paused, cannot restart it: it will restart when it is resumed")
 
 
 def record_name(owner: Object) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from vso.apis.conditions import ConditionType, EventReason, is_true
+from vso.apis.conditions import EventReason
 from vso.apis.kinds import VAULT_STATIC_SECRET, definition_of
 from vso.apis.meta import Key, Ref
 from vso.apis.required import missing_members
@@ -184,10 +184,6 @@ class VaultStaticSecretReconciler:
         return await self._succeeded(wanted, success, replace(progress, restart="" if done else progress.restart))
 
     async def _succeeded(self, wanted: VaultStaticSecret, success: Success, progress: Progress) -> Next:
-        if success.rivals and not is_true(wanted.status.conditions, ConditionType.DESTINATION_CONFLICT):
-            others = ", ".join(map(str, success.rivals))
-            text = f"The destination {_destination(wanted)} is also named by {others}, which will not write it"
-            self._report.warning(wanted, EventReason.DESTINATION_CONFLICT, text)
         self._progress[wanted.key] = progress
         self._waiting.forget(wanted.key)
         if not progress.restart:
