@@ -36,6 +36,8 @@ _NEIGHBOURS = ("openbao", "postgres")
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says; answers with the exit status."""
+    # A shell that starts this in the background has SIGINT ignored, and then nothing would be cleaned up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _parser().parse_args(argv)
     report = quiet if options.quiet else _Progress().tell
     try:

@@ -41,6 +41,8 @@ _TROUBLE = (
 
 def main(argv: list[str] | None = None) -> int:
     """Tell the story; 0 if it was true, 1 if not, 130 after Ctrl-C."""
+    # A shell that starts this in the background has SIGINT ignored, and then nothing would be cleaned up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _parser().parse_args(argv)
     narrator = Narrator(terminal())
     exit_on_sigterm()

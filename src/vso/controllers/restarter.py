@@ -30,10 +30,14 @@ KINDS: Final[Mapping[str, Kind[core.Workload]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """What became of one target; `error` is empty if it was restarted."""
+    """What became of one target; `error` is empty if it runs with the payload, or will.
+
+    `earlier` tells that an earlier attempt had restarted it.
+    """
 
     target: RolloutRestartTarget
     error: str = ""
+    earlier: bool = False
 
 
 class Caution(Enum):
@@ -59,7 +63,7 @@ class Restarter:
     ) -> tuple[Restarted, ...]:
         """Restart `targets` for the payload named `payload`; all are tried, failures are results.
 
-        With any `caution` each workload is read first; one that is left alone is missing from the result.
+        With any `caution` each workload is read first; one for which nothing is due is missing from the result.
         """
         results = []
         for target in targets:
@@ -80,8 +84,10 @@ class Restarter:
             if caution is not Caution.NONE:
                 live = await self._client.get(kind, key)
                 told = _recorded(live, record)
+                if told == payload and caution is Caution.UNLESS_DONE:
+                    return _paused(target, key) if _is_paused(kind, live) else Restarted(target, earlier=True)
                 if told == payload or (caution is Caution.IF_OTHER and not told):
-                    return _paused(target, key) if _is_paused(kind, live) else None
+                    return None
             patch = _patch(kind, {record: payload}, self._clock.now())
             workload = await self._client.patch(kind, key, patch)
         except NotFound:

@@ -178,7 +178,7 @@ class VaultStaticSecretReconciler:
             record=progress.restart if done else record,
             horizon=None if progress.due is None else progress.due - self._clock.monotonic(),
             wrote=False,
-            restarts=restarts or ([Restarted(one) for one in wanted.spec.rollout_restart_targets] if done else ()),
+            restarts=restarts,
             rivals=self._rivals(wanted),
         )
         return await self._succeeded(wanted, success, replace(progress, restart="" if done else progress.restart))
@@ -297,7 +297,7 @@ class VaultStaticSecretReconciler:
             if one.error:
                 text = f"Rollout restart failed for {what}, err={one.error}"
                 self._report.warning(wanted, EventReason.ROLLOUT_RESTART_FAILED, text)
-            else:
+            elif not one.earlier:
                 self._report.normal(wanted, EventReason.ROLLOUT_RESTART_TRIGGERED, f"Rollout restart of {what}")
         return restarts
 
