@@ -93,7 +93,7 @@ def test_refused_events_do_not_stop_the_sync(team: Tenant, arena: Cluster, tmp_p
             team.wait_data(name, user="bob")
         assert team.events(names[0]) == []
         told = [one for one in operator.lines() if "event" in one["msg"] and one["level"] != "debug"]
-        assert len(told) == 1
+        assert len(told) == 1, told
 
 
 def test_a_kind_that_may_not_be_listed_is_named_in_the_log_and_works_once_it_may(
