@@ -23,6 +23,7 @@ from tests.faults.lab import (
     wait_all_failed,
     wait_all_synced,
 )
+from tests.support.evidence import wait_quiet
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
 
@@ -63,6 +64,7 @@ def test_r08_a_token_revoked_out_of_band_costs_one_login_and_nothing_else(operat
     mount = own_mount(tenant, policies=[tenant.mount], audience="vault")
     tenant.sync("app", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
     synced = tenant.wait_synced("app")
+    wait_quiet(tenant)
     mark, audit = tenant.bao.mark(), tenant.cluster.audit_mark()
     tenant.bao.admin.write(f"sys/leases/revoke-prefix/auth/{mount}/login")
     tenant.wait(lambda: logins(tenant.bao, mount, mark), "a new login")
@@ -142,6 +144,7 @@ def test_r05_reads_keep_to_the_interval_and_cause_no_further_ones(operator: Oper
         tenant.put(name, {"user": name})
         tenant.sync(name, refreshAfter="2s")
     wait_all_synced(tenant)
+    wait_quiet(tenant)
     mark, audit, started = tenant.bao.mark(), tenant.cluster.audit_mark(), seconds()
     tenant.wait(lambda: len(reads(tenant.bao, tenant.mount, mark)) >= 70, "seven rounds of reads")
     elapsed = seconds() - started

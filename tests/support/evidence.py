@@ -25,6 +25,7 @@ class Watch:
     tenant: Tenant
 
     def __post_init__(self) -> None:
+        wait_quiet(self.tenant)
         self.again()
 
     def again(self) -> None:
@@ -66,6 +67,31 @@ class Watch:
         """Wait for `count` more reads of `path`; what the last but one led to has then been done."""
         sofar = self.reads(path)
         self.tenant.wait(lambda: self.reads(path) >= sofar + count, f"{count} reads of {path}", timeout=timeout)
+
+
+def wait_quiet(tenant: Tenant) -> None:
+    """Wait until the operator has posted what it has to say about each object of the tenant.
+
+    Events are posted behind a sync, and so may the statuses of the objects that lead to Vault be written: who
+    counts requests without waiting for these may count them too.
+    """
+    tenant.wait(lambda: not _owed(tenant), "statuses and events of the first syncs")
+
+
+def _owed(tenant: Tenant) -> list[str]:
+    """Objects without a status of their present generation, or with one that no event told of."""
+    events = tenant.cluster.request("GET", tenant.path("Event"))["items"]
+    told = {one["involvedObject"].get("uid") for one in events}
+    owed = []
+    for kind in ("VaultConnection", "VaultAuth", "VaultStaticSecret"):
+        for one in tenant.cluster.request("GET", tenant.path(kind))["items"]:
+            meta, found = one["metadata"], one.get("status", {}).get("conditions", [])
+            judged = bool(found) and all(entry["observedGeneration"] == meta["generation"] for entry in found)
+            # Of a VaultStaticSecret the test knows itself what it waits for.
+            silent = judged and meta["uid"] not in told
+            if silent or (not judged and kind != "VaultStaticSecret"):
+                owed.append(f"{kind} {meta['name']}")
+    return owed
 
 
 def timed(what: str, wait: Callable[[], Any], *, limit: float) -> float:
