@@ -4,7 +4,8 @@ A server that does not answer must not hold more than a few of the operator's wo
 hundreds of resources at once when it comes back (regressions R10, R11, R29).
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Final, TypeVar
 
@@ -57,6 +58,8 @@ class Server:
         self._breaker = Breaker()
         self._slots = Slots(FIRST_REQUESTS)
         self._last_answer: float | None = None
+        self._users = 0
+        self._retired = False
 
     @property
     def outage(self) -> Exception | None:
@@ -81,6 +84,10 @@ class Server:
         take more; otherwise whatever `request` raises.
         """
         self.check()
+        async with self._in_use():
+            return await self._queued(request)
+
+    async def _queued(self, request: Callable[[Transport], Awaitable[R]]) -> R:
         if not await self._slots.acquire(_PATIENCE):
             raise ConnectionSuspended(
                 "Vault is slow to answer and has no room for another request; this one is put off",
@@ -102,7 +109,8 @@ class Server:
         VaultError if there is no answer; a sealed server is an answer.
         """
         try:
-            status = await seal_status(self.transport)
+            async with self._in_use():
+                status = await seal_status(self.transport)
         except VaultError as exc:
             if exc.outage:
                 self._outage_began(exc, by_request=False)
@@ -112,8 +120,25 @@ class Server:
         return status
 
     async def close(self) -> None:
-        """Close the transport; idempotent."""
-        await self.transport.close()
+        """Close the transport, but not before the requests under way have their answers; idempotent.
+
+        Does not wait for these: the last of them closes it. Requests made after that raise Unreachable.
+        """
+        self._retired = True
+        await self._close_if_idle()
+
+    @asynccontextmanager
+    async def _in_use(self) -> AsyncIterator[None]:
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            await self._close_if_idle()
+
+    async def _close_if_idle(self) -> None:
+        if self._retired and self._users == 0:
+            await self.transport.close()
 
     async def _judged(self, request: Callable[[Transport], Awaitable[R]]) -> R:
         try:
