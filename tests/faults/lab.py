@@ -1,13 +1,17 @@
-"""Steps that several fault tests share: tenants on other servers, many resources at once, counting logins."""
+"""Steps that several fault tests share: tenants elsewhere, many resources at once, counting logins, replicas."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
-from testenv import OpenBao, VaultRequest
+from testenv import Cluster, OpenBao, VaultRequest, wait_for
 from testenv.waiting import attempts
+from tests.support import operator as harness
+from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
 
 INITIAL: Final = 1.0
@@ -16,6 +20,10 @@ SPREAD: Final = 0.5
 STEP: Final = LONGEST * (1 + SPREAD)
 """Longest wait of a single back-off step, in seconds, with `FLAGS`; a failure outlives its cause no longer."""
 FLAGS: Final = (f"--backoff-initial-interval={INITIAL:g}s", f"--backoff-max-interval={LONGEST:g}s")
+ALONE: Final = ("--leader-elect=false", *FLAGS)
+LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases/b0d477c0.hashicorp.com"
+TAKE_OVER: Final = 25.0
+"""Seconds within which a waiting replica works after its leader vanished: the lease's 15 s and some work."""
 TRUE: Final = {"SecretSynced", "Ready", "Healthy"}
 
 
@@ -112,3 +120,29 @@ def most_attempts(seconds: float) -> int:
     while (elapsed := elapsed + shortest_gap(count - 1)) <= seconds:
         count += 1
     return count
+
+
+@contextmanager
+def replicas(arena: Cluster, folder: Path) -> Iterator[tuple[Operator, Operator]]:
+    """Two of them; the first leads."""
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+    with harness.running(arena, folder / "one", *FLAGS) as first:
+        wait_leading(arena, first)
+        with harness.running(arena, folder / "two", *FLAGS) as second:
+            yield first, second
+
+
+def identity(operator: Operator) -> str:
+    """Under which name it competes; that of its last start."""
+    return [str(one["identity"]) for one in operator.lines() if one["msg"] == "starting"][-1]
+
+
+def holder(arena: Cluster) -> str:
+    """Who holds the Lease."""
+    return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
+
+
+def wait_leading(arena: Cluster, operator: Operator) -> None:
+    """Wait until it leads."""
+    wait_for(lambda: holder(arena) == identity(operator), what="the replica to lead", timeout=TAKE_OVER)

@@ -8,13 +8,12 @@ from typing import Final
 
 from testenv import Cluster, Delay, InThread
 from testenv.waiting import attempts
-from tests.faults.lab import FLAGS, items, logins, message, reads, wait_all_synced
+from tests.faults.lab import ALONE, items, logins, message, reads, wait_all_synced
 from tests.support import operator as harness
 from tests.support.evidence import wait_quiet
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant
 
-ALONE: Final = ("--leader-elect=false", *FLAGS)
 IDENTITIES: Final = 20
 ROUNDS: Final = 3
 """Reads of each resource while its client is replaced again and again."""

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from testenv import Cluster, Cut, Delay, Fault, InThread, OpenBao, Pass, Refuse, Reset, Split, wait_for
-from tests.faults.lab import FLAGS, items, many, reads, wait_all_synced
+from tests.faults.lab import ALONE, items, many, reads, wait_all_synced
 from tests.support import operator as harness
 from tests.support.operator import ROOT, Operator
 from tests.support.tenant import Json, Tenant, new_tenant
 
-ALONE: Final = ("--leader-elect=false", *FLAGS)
 ROLE: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles/vault-secrets-operator-manager-role"
 
 
@@ -93,6 +92,27 @@ def test_refused_events_do_not_stop_the_sync(team: Tenant, arena: Cluster, tmp_p
             team.wait_data(name, user="bob")
         assert team.events(names[0]) == []
         assert [one["msg"] for one in about_events(operator, team)] == ["event not posted"]
+
+
+def test_r24_refused_events_change_nothing_but_themselves(team: Tenant, arena: Cluster, tmp_path: Path) -> None:
+    """A sync, a restarted workload, a failure that heals, and another start of the operator."""
+    with without(arena, "events"), harness.running(arena, tmp_path, *ALONE) as operator:
+        ready(team)
+        team.deployment("web")
+        team.sync("app", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
+        team.wait_synced("app")
+        team.put("app", {"user": "bob"})
+        team.wait(lambda: (team.get("Deployment", "web") or {})["metadata"]["generation"] == 2, "the restart")
+        team.sync("late")
+        team.wait_failed("late", "does not exist")
+        operator.kill()
+        operator.start()
+        team.put("late", {"user": "carol"})
+        team.wait_data("late", user="carol")
+        wait_all_synced(team)
+        assert (team.get("Deployment", "web") or {})["metadata"]["generation"] == 2
+        assert about_events(operator, team)
+    assert items(team, "Event") == []
 
 
 def test_a_kind_that_may_not_be_listed_is_named_in_the_log_and_works_once_it_may(

@@ -1,48 +1,15 @@
 """Two replicas: one works, the other takes over, and never do both."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import psutil
 
-from testenv import Cluster, wait_for
+from testenv import Cluster
 from testenv.waiting import seconds
-from tests.faults.lab import FLAGS, many, wait_all_synced
+from tests.faults.lab import holder, identity, many, replicas, wait_all_synced, wait_leading
 from tests.support import operator as harness
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant
-
-LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases/b0d477c0.hashicorp.com"
-TAKE_OVER: Final = 25.0
-"""Seconds within which a waiting replica works after its leader vanished: the lease's 15 s and some work."""
-
-
-@contextmanager
-def replicas(arena: Cluster, folder: Path) -> Iterator[tuple[Operator, Operator]]:
-    """Two of them; the first leads."""
-    for name in ("one", "two"):
-        (folder / name).mkdir()
-    with harness.running(arena, folder / "one", *FLAGS) as first:
-        wait_leading(arena, first)
-        with harness.running(arena, folder / "two", *FLAGS) as second:
-            yield first, second
-
-
-def identity(operator: Operator) -> str:
-    """Under which name it competes; that of its last start."""
-    return [str(one["identity"]) for one in operator.lines() if one["msg"] == "starting"][-1]
-
-
-def holder(arena: Cluster) -> str:
-    """Who holds the Lease."""
-    return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
-
-
-def wait_leading(arena: Cluster, operator: Operator) -> None:
-    """Wait until it leads."""
-    wait_for(lambda: holder(arena) == identity(operator), what="the replica to lead", timeout=TAKE_OVER)
 
 
 def test_a_clean_stop_hands_over_within_seconds(team: Tenant, arena: Cluster, tmp_path: Path) -> None:
