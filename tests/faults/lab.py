@@ -65,7 +65,7 @@ def items(tenant: Tenant, kind: str = "VaultStaticSecret") -> list[Json]:
 def in_sync(resource: Json) -> bool:
     """Whether a VaultStaticSecret is in sync with its present generation."""
     status = resource.get("status", {})
-    true = {one["type"] for one in status.get("conditions", []) if one["status"] == "True"}
+    true = {one["type"] for one in status.get("conditions", []) if one.get("status") == "True"}
     return status.get("lastGeneration") == resource["metadata"]["generation"] and true >= TRUE
 
 
