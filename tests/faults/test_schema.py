@@ -148,7 +148,7 @@ def altered(versions: list[Json], member: str, wanted: Schema) -> list[Json]:
 def in_force(team: Tenant, kind: str) -> Schema | None:
     """Which schema is, by what becomes of a status, without effect; None while the server changes over."""
     # The server does not judge a status anew that stays as it is, so one that it knows is changed too.
-    body = {"status": {"invented": {"by": "nobody"}, "conditions": [], MEMBERS[kind]: None}}
+    body: Json = {"status": {"invented": {"by": "nobody"}, "conditions": [], MEMBERS[kind]: None}}
     try:
         name = items(team, kind)[0]["metadata"]["name"]
         path = f"{team.path(kind, name)}/status?dryRun=All"
