@@ -8,19 +8,24 @@ from vso.controllers.cluster import KubernetesCluster
 from vso.controllers.hcp import HCPReconciler
 from vso.controllers.hmac_key import ensure_hmac_key
 from vso.controllers.permission import PERMISSIONS, Permission
+from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
 from vso.controllers.vault_auth import VaultAuthReconciler
 from vso.controllers.vault_connection import VaultConnectionReconciler
 from vso.controllers.vault_static_secret import VaultStaticSecretReconciler
-from vso.controllers.world import Claimant, World, new_world
+from vso.controllers.world import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, World, new_world
 
 __all__ = [
+    "BY_AUTH",
+    "BY_DESTINATION",
+    "BY_TRANSFORMATION",
     "PERMISSIONS",
     "Claimant",
     "ControllerSettings",
     "HCPReconciler",
     "KubernetesCluster",
     "Permission",
+    "SecretTransformationReconciler",
     "Tools",
     "VaultAuthReconciler",
     "VaultConnectionReconciler",

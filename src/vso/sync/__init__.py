@@ -38,7 +38,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
-from vso.sync.render import Rendered, RenderOptions, payload_of, render
+from vso.sync.render import Rendered, RenderOptions, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
     LoginId,
@@ -51,12 +51,16 @@ from vso.sync.resolve import (
     server_id,
 )
 from vso.sync.server import Server, Turn
+from vso.sync.session import Access, Session
+from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 
 __all__ = [
     "DEFAULT_TYPE",
     "KEY_LENGTH",
+    "Access",
     "AuthInvalid",
     "AuthNotFound",
+    "Budget",
     "Client",
     "ClientMeta",
     "ClientSpec",
@@ -82,9 +86,13 @@ __all__ = [
     "Resolved",
     "Server",
     "ServerId",
+    "Session",
     "Signer",
     "Step",
     "SyncError",
+    "Template",
+    "TemplateEngine",
+    "TemplateInput",
     "TransformationInvalid",
     "Turn",
     "Unavailable",
@@ -94,6 +102,7 @@ __all__ = [
     "client_id",
     "destination_of",
     "digest",
+    "filter_keys",
     "fingerprint",
     "first_look",
     "is_orphan",
