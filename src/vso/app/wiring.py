@@ -31,6 +31,8 @@ from vso.controllers import (
     Tools,
     VaultAuthReconciler,
     VaultConnectionReconciler,
+    VaultDynamicSecretReconciler,
+    VaultPKISecretReconciler,
     VaultStaticSecretReconciler,
     ensure_hmac_key,
     new_world,
@@ -147,10 +149,12 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     connections = VaultConnectionReconciler(tools)
     auths = VaultAuthReconciler(tools)
     static = VaultStaticSecretReconciler(tools, queues.static)
+    dynamic = VaultDynamicSecretReconciler(tools, queues.dynamic)
+    pki = VaultPKISecretReconciler(tools, queues.pki)
     transformations = SecretTransformationReconciler(tools)
     hcp_auths = HCPReconciler(tools, HCP_AUTH, world.hcp_auths)
     hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
-    queues.wakers += [static.wake]
+    queues.wakers += [static.wake, dynamic.wake, pki.wake]
 
     def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
         resume = partial(requeue_all, queue, store)
@@ -159,6 +163,8 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     work("vaultconnection", connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
     work("vaultauth", auths.reconcile, queues.auths, world.auths)
     work("vaultstaticsecret", static.reconcile, queues.static, world.static, workers)
+    work("vaultdynamicsecret", dynamic.reconcile, queues.dynamic, world.dynamic, workers)
+    work("vaultpkisecret", pki.reconcile, queues.pki, world.pki, workers)
     work("secrettransformation", transformations.reconcile, queues.transformations, world.transformations)
     work("hcpauth", hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)
     work("hcpvaultsecretsapp", hcp_apps.reconcile, queues.hcp_apps, world.hcp_apps)

@@ -1,6 +1,7 @@
 """One module per kind, each with its `reconcile`: the only place where Vault meets Kubernetes.
 
-`vault_connection`, `vault_auth`, `vault_static_secret` and `hcp` are the kinds; the other modules serve them all.
+`vault_connection`, `vault_auth`, `secret_transformation`, `vault_static_secret`, `vault_dynamic_secret`,
+`vault_pki_secret` and `hcp` are the kinds; the other modules serve them all.
 Controllers do not import each other.
 """
 
@@ -12,6 +13,8 @@ from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
 from vso.controllers.vault_auth import VaultAuthReconciler
 from vso.controllers.vault_connection import VaultConnectionReconciler
+from vso.controllers.vault_dynamic_secret import VaultDynamicSecretReconciler
+from vso.controllers.vault_pki_secret import VaultPKISecretReconciler
 from vso.controllers.vault_static_secret import VaultStaticSecretReconciler
 from vso.controllers.world import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, World, new_world
 
@@ -29,6 +32,8 @@ __all__ = [
     "Tools",
     "VaultAuthReconciler",
     "VaultConnectionReconciler",
+    "VaultDynamicSecretReconciler",
+    "VaultPKISecretReconciler",
     "VaultStaticSecretReconciler",
     "World",
     "ensure_hmac_key",

@@ -4,6 +4,7 @@
 write, `horizon` says when to look again.
 """
 
+from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
 from vso.sync.clients import Client, ClientMeta, Clients, Cluster, Gathered
 from vso.sync.errors import (
     AuthInvalid,
@@ -23,8 +24,9 @@ from vso.sync.errors import (
     TransformationInvalid,
     Unavailable,
 )
-from vso.sync.horizon import back_horizon, first_look, refresh_interval
+from vso.sync.horizon import back_horizon, first_look, lease_horizon, refresh_interval
 from vso.sync.identity import cache_key, client_id
+from vso.sync.keystore import keystore
 from vso.sync.mac import KEY_LENGTH, Signer, digest
 from vso.sync.ownership import (
     DEFAULT_TYPE,
@@ -38,7 +40,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
-from vso.sync.render import Rendered, RenderOptions, filter_keys, payload_of, render
+from vso.sync.render import Rendered, RenderOptions, check_secret, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
     LoginId,
@@ -57,6 +59,7 @@ from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 __all__ = [
     "DEFAULT_TYPE",
     "KEY_LENGTH",
+    "TLS_TYPE",
     "Access",
     "AuthInvalid",
     "AuthNotFound",
@@ -83,6 +86,7 @@ __all__ = [
     "RenderError",
     "RenderOptions",
     "Rendered",
+    "Renewal",
     "Resolved",
     "Server",
     "ServerId",
@@ -96,16 +100,21 @@ __all__ = [
     "TransformationInvalid",
     "Turn",
     "Unavailable",
+    "Validity",
     "Wanted",
     "back_horizon",
     "cache_key",
+    "check_secret",
     "client_id",
+    "compose",
     "destination_of",
     "digest",
     "filter_keys",
     "fingerprint",
     "first_look",
     "is_orphan",
+    "keystore",
+    "lease_horizon",
     "marks",
     "owner_labels",
     "owner_reference",
@@ -113,6 +122,7 @@ __all__ = [
     "plan",
     "refresh_interval",
     "render",
+    "replace_at",
     "resolve",
     "resolve_auth",
     "server_id",

@@ -5,12 +5,15 @@
     VaultError
     |-- InvalidConnection       the connection as configured cannot be used (address, headers, CA)
     |-- InvalidPath             refused before anything was sent: empty, or with `.` or `..` in it
+    |-- UnsupportedMethod       refused before anything was sent: no method for reading or writing
     |-- Invalid                 400 and other 4xx: the request itself is wrong
     |-- Denied                  403: the token may not do this, or is no longer known
     |-- LoginRefused            the login was answered, but not with a token
     |-- NotFound                404
     |   |-- Deleted             the kv-v2 version was deleted or destroyed
-    |   `-- NoData              the server answered, without any data
+    |   |-- NoData              the server answered, without any data
+    |   |-- LeaseNotFound       the lease has ended or was revoked
+    |   `-- CertificateNotFound the server has no certificate of that serial number
     |-- WrongEngine             kv-v1 spoken to a kv-v2 mount, or the other way round
     |-- BadAnswer               what came back is no answer of a Vault server         transient
     |-- RedirectRefused         a redirect that must not be followed                  transient
@@ -63,6 +66,10 @@ class InvalidPath(VaultError):
     """A path that is empty or would leave its mount; nothing was sent."""
 
 
+class UnsupportedMethod(VaultError):
+    """The HTTP method wished for is none that secrets can be had with; nothing was sent."""
+
+
 class Invalid(VaultError):
     """Status 400 or another 4xx: the same request will fail again."""
 
@@ -103,7 +110,10 @@ class LoginRefused(VaultError):
 
 
 class NotFound(VaultError):
-    """Status 404. `response` is the answer if it had `data` or `warnings`, for those who can judge it."""
+    """Status 404, or what amounts to it.
+
+    `response` is the answer if it had `data` or `warnings`, for those who can judge it.
+    """
 
     response: "Response | None" = None
 
@@ -118,6 +128,14 @@ class Deleted(NotFound):
 
 class NoData(NotFound):
     """A success that carries nothing: an empty body, or `data` is null."""
+
+
+class LeaseNotFound(NotFound):
+    """The lease is gone, and its credentials with it; answered with status 400."""
+
+
+class CertificateNotFound(NotFound):
+    """The PKI engine keeps no certificate of that serial number; answered with status 400."""
 
 
 class WrongEngine(VaultError):

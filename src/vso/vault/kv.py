@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from vso.base import Sensitive
-from vso.vault.errors import BadAnswer, Deleted, NoData, NotFound, WrongEngine
+from vso.vault.errors import BadAnswer, Deleted, NotFound, WrongEngine
 from vso.vault.path import normal_path
-from vso.vault.response import Response
+from vso.vault.response import Response, no_data
 from vso.vault.transport import Call, Transport
 
 _VERSIONED: Final = "versioned k/v secrets engine"
@@ -97,7 +97,7 @@ async def read_kv(transport: Transport, request: KvRequest, *, token: Sensitive[
 
 def _unversioned(response: Response, path: str) -> KvSecret:
     if response.data is None:
-        raise _no_data(response, path)
+        raise no_data(response, path)
     if not _is_object(response.data.reveal()):
         raise BadAnswer(f'the data at "{path}" is no JSON object', path=path)
     return KvSecret(data=response.data, raw=response.data)
@@ -105,10 +105,10 @@ def _unversioned(response: Response, path: str) -> KvSecret:
 
 def _versioned(response: Response, path: str) -> KvSecret:
     if response.data is None:
-        raise _no_data(response, path)
+        raise no_data(response, path)
     data, metadata, known = _split(response.data.reveal(), path)
     if data is None:
-        raise _gone(known, path, response.status) or _no_data(response, path)
+        raise _gone(known, path, response.status) or no_data(response, path)
     if not _is_object(data):
         raise BadAnswer(f'the data at "{path}" is no JSON object', path=path)
     return KvSecret(data=Sensitive(data), raw=response.data, metadata=metadata, version=known.version)
@@ -163,11 +163,6 @@ def _gone(known: _Metadata, path: str, status: int) -> Deleted | None:
     error = Deleted(f'version {known.version} of "{path}" was {how}: {todo}', path=path, status=status)
     error.version, error.deletion_time, error.destroyed = known.version, known.deletion_time, known.destroyed
     return error
-
-
-def _no_data(response: Response, path: str) -> NoData:
-    how = "no body" if response.empty else "null data"
-    return NoData(f'empty response from Vault, path="{path}": {how}', path=path, status=response.status)
 
 
 def _is_object(text: bytes) -> bool:

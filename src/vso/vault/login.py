@@ -61,7 +61,7 @@ async def login(
     try:
         response = await transport.request("PUT", path, call)
     except (Denied, Invalid, NotFound) as exc:
-        raise _refused(exc, call, transport.clock.now()) from exc
+        raise _refused(exc, payload, namespace=namespace, now=transport.clock.now()) from exc
     if response.auth is None or not response.auth.client_token.reveal():
         raise LoginRefused(
             f'the login at "{path}" was answered without a token: is the mount an auth method, '
@@ -72,8 +72,8 @@ async def login(
     return response.auth
 
 
-def _refused(exc: VaultError, call: Call, now: datetime) -> LoginRefused:
-    claims, namespace = _claims(call.body or {}), call.namespace
+def _refused(exc: VaultError, payload: Payload, *, namespace: str, now: datetime) -> LoginRefused:
+    claims = _claims(payload)
     reason = _reason(exc, claims, now)
     hint = claims.describe(now) if claims else ""
     where = f' in namespace "{namespace}"' if namespace else ""

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from vso.base import Sensitive
-from vso.vault.errors import BadAnswer
+from vso.vault.errors import BadAnswer, NoData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +26,10 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrapInfo:
-    """The `wrap_info` part of an answer: a token that unwraps it once; `ttl` is in seconds."""
-
-    token: Sensitive[str]
-    accessor: str = ""
-    ttl: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """An answer. `data` is the JSON text of the member `data`, None if it was absent or null.
 
+    `wrap_info` is the JSON object of that member, with the token that unwraps the answer once, None without.
     `lease_duration` is in seconds. `empty` tells an answer without a body (204) from one whose data is null.
     """
 
@@ -49,7 +41,7 @@ class Response:
     data: Sensitive[bytes] | None = None
     warnings: tuple[str, ...] = ()
     auth: Auth | None = None
-    wrap_info: WrapInfo | None = None
+    wrap_info: Sensitive[bytes] | None = None
     empty: bool = False
 
 
@@ -62,12 +54,6 @@ class _Auth(msgspec.Struct):
     token_type: str | None = None
 
 
-class _WrapInfo(msgspec.Struct):
-    token: str | None = None
-    accessor: str | None = None
-    ttl: int | None = None
-
-
 class _Envelope(msgspec.Struct):
     request_id: str | msgspec.UnsetType | None = msgspec.UNSET
     lease_id: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -76,7 +62,7 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     warnings: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     auth: _Auth | msgspec.UnsetType | None = msgspec.UNSET
-    wrap_info: _WrapInfo | msgspec.UnsetType | None = msgspec.UNSET
+    wrap_info: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def recognised(self) -> bool:
@@ -105,6 +91,7 @@ def decode_envelope(body: bytes, *, status: int, path: str) -> Response | None:
     """
     try:
         envelope = _DECODER.decode(body)
+        wrap_info = _object(envelope.wrap_info)
     except msgspec.DecodeError as exc:
         raise BadAnswer(
             f'the answer for "{path}" (status {status}) is not what a Vault server sends: check the address',
@@ -122,8 +109,14 @@ def decode_envelope(body: bytes, *, status: int, path: str) -> Response | None:
         data=_data(envelope.data),
         warnings=tuple(envelope.warnings or ()),
         auth=_auth(envelope.auth or None),
-        wrap_info=_wrap_info(envelope.wrap_info or None),
+        wrap_info=wrap_info,
     )
+
+
+def no_data(response: Response, path: str) -> NoData:
+    """Return the error of a success at `path` that carries nothing."""
+    how = "no body" if response.empty else "null data"
+    return NoData(f'empty response from Vault, path="{path}": {how}', path=path, status=response.status)
 
 
 def _data(raw: msgspec.Raw | msgspec.UnsetType) -> Sensitive[bytes] | None:
@@ -131,6 +124,13 @@ def _data(raw: msgspec.Raw | msgspec.UnsetType) -> Sensitive[bytes] | None:
         return None
     text = bytes(raw).strip()
     return None if text == b"null" else Sensitive(text)
+
+
+def _object(raw: msgspec.Raw | msgspec.UnsetType) -> Sensitive[bytes] | None:
+    found = _data(raw)
+    if found is not None and not found.reveal().startswith(b"{"):
+        raise msgspec.ValidationError("no JSON object")
+    return found
 
 
 def _auth(auth: _Auth | None) -> Auth | None:
@@ -144,9 +144,3 @@ def _auth(auth: _Auth | None) -> Auth | None:
         policies=tuple(auth.policies or ()),
         token_type=auth.token_type or "",
     )
-
-
-def _wrap_info(info: _WrapInfo | None) -> WrapInfo | None:
-    if info is None:
-        return None
-    return WrapInfo(token=Sensitive(info.token or ""), accessor=info.accessor or "", ttl=info.ttl or 0)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
@@ -33,17 +34,23 @@ _LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer; twice what Vault accep
 _CHUNK: Final = 64 * 1024
 
 
+class Null(Enum):
+    """A body that is not absent, but JSON's ``null``: a write without parameters."""
+
+    BODY = "null"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """What goes with one request only.
 
-    `namespace` is the Vault namespace, "" for none. `body` becomes JSON; values may be `Sensitive`, which
-    are sent in the clear and shown nowhere. `headers` never replace those of token and namespace.
+    `namespace` is the Vault namespace, "" for none. `body` becomes JSON, None sends none; values may be
+    `Sensitive`, which are sent in the clear and shown nowhere. `headers` never replace those of token and namespace.
     """
 
     token: Sensitive[str] | None = None
     namespace: str = ""
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | Null | None = field(default=None, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -244,7 +251,13 @@ def _redirect(url: str, location: str, asked: Asked) -> str:
 
 
 def _body(call: Call) -> bytes | None:
-    return None if call.body is None else msgspec.json.encode(call.body, enc_hook=_reveal)
+    match call.body:
+        case None:
+            return None
+        case Null.BODY:
+            return b"null"
+        case body:
+            return msgspec.json.encode(body, enc_hook=_reveal)
 
 
 def _reveal(value: object) -> object:
@@ -255,6 +268,7 @@ def _reveal(value: object) -> object:
 
 def _secrets(call: Call) -> tuple[str, ...]:
     """Texts that the server may echo and nobody may see: the token and the sensitive values of the body."""
-    values = [call.token, *(call.body or {}).values()]
+    fields = {} if call.body is None or isinstance(call.body, Null) else call.body
+    values = [call.token, *fields.values()]
     revealed = (value.reveal() for value in values if isinstance(value, Sensitive))
     return tuple(value for value in revealed if isinstance(value, str))

@@ -69,6 +69,7 @@ from vso.apis.v1beta1.vault_dynamic_secret import (
 )
 from vso.apis.v1beta1.vault_pki_secret import (
     Keystore,
+    PendingCertificate,
     PKIExtensions,
     PKISettings,
     SecretKeyRef,
@@ -112,6 +113,7 @@ __all__ = [
     "MethodBlock",
     "PKIExtensions",
     "PKISettings",
+    "PendingCertificate",
     "PendingLease",
     "RawResponse",
     "RolloutRestartTarget",

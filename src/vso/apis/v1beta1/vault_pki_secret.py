@@ -77,10 +77,20 @@ class VaultPKISecretSpec(Block, frozen=True, kw_only=True):
     extensions: Annotated[PKISettings, Field("What can be asked for beyond the original's fields.")] = PKISettings()
 
 
+class PendingCertificate(Block, frozen=True, kw_only=True):
+    """A certificate on its way into the Secret."""
+
+    serial_number: Annotated[str, Field("Its serial number.")] = ""
+    expiration: Annotated[int, Field("Its end, in Unix seconds.", format="int64")] = 0
+    since: Annotated[int, Field("When it was issued, in Unix seconds.", format="int64")] = 0
+    mac: Annotated[str, Field("HMAC of the data to be written; tells whether the Secret has it.")] = ""
+
+
 class PKIExtensions(SecretExtensions, frozen=True, kw_only=True):
     """What this operator records of certificates beyond the original's status."""
 
     inputs: Annotated[str, Field("HMAC of what the certificate was requested and rendered with.")] = ""
+    pending: Annotated[PendingCertificate | None, Field("A certificate that may not be in the Secret yet.")] = None
     to_revoke: Annotated[tuple[str, ...], Field("Serial numbers of certificates still to be revoked.")] = ()
 
 
