@@ -1,6 +1,6 @@
 """Keeps a `Store` equal to the objects on the server: list once, then watch, for ever.
 
-    LISTING (pages) -> WATCHING (version) -> WATCHING ...     the server ends each watch after a minute
+    LISTING (pages) -> WATCHING (version) -> WATCHING ...     the server ends each watch after 64 to 80 s
        ^----- 410: the version is no longer kept -----'       errors: the same again, after a back-off
 
 What is made of the changes is up to the handlers, see `watches`.
@@ -39,8 +39,8 @@ U = TypeVar("U", bound=Object)
 log = structlog.get_logger("runtime.reflector")
 
 _BACK_OFF: Final = BackOff(initial=0.5, multiplier=2.0, maximum=30.0, randomization=0.5)
-_SHORTEST_WATCH: Final = 40
-_LONGEST_WATCH: Final = 60
+_SHORTEST_WATCH: Final = 64  # the first bookmark comes after about 60 s; a shorter watch of a quiet kind gets none
+_LONGEST_WATCH: Final = 80  # with `_PATIENCE` and the first back-off, a silent stream is replaced within 90 s
 _PATIENCE: Final = 5.0
 """Seconds after which a watch is cut that the server should have ended."""
 _HEALTHY_LIFE: Final = 5.0
@@ -211,7 +211,7 @@ class Reflector(Generic[T, U]):
         if not routine:
             self._complain(exc)
         asked = exc.retry_after or 0.0 if isinstance(exc, KubeError) else 0.0
-        # A stream that stalls once a minute is no storm, but must be replaced soon each time.
+        # A stream that stalls each time is no storm, but must be replaced soon.
         step = 1 if lived >= _HEALTHY_LIFE else self._failures
         return max(_BACK_OFF.delay(step, self._rng), asked)
 

@@ -118,7 +118,7 @@ class Collection:
     async def watch(
         self, *, resource_version: str, timeout_seconds: int
     ) -> AsyncGenerator[WatchEvent[PartialObject], None]:
-        assert 40 <= timeout_seconds <= 60
+        assert 64 <= timeout_seconds <= 80
         self.watches += 1
         if self.errors:
             raise self.errors.pop(0)

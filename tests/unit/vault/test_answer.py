@@ -139,7 +139,7 @@ def test_auth_is_read_and_hidden() -> None:
     assert response.auth.client_token.reveal() == "s.abcdef"
     assert (response.auth.lease_duration, response.auth.renewable) == (60, True)
     assert response.wrap_info is not None
-    assert response.wrap_info.token.reveal() == "s.wrapped"
+    assert response.wrap_info.reveal() == b'{"token":"s.wrapped","ttl":5}'
     assert "s.abcdef" not in repr(response)
 
 
