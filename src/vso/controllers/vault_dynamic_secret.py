@@ -129,7 +129,7 @@ class VaultDynamicSecretReconciler:
         held = self._tools.clients.held(key)
         if held is None or held.session is None:
             return progress.replace_by
-        return held.session.replace_at(self._clock.monotonic(), progress.share)
+        return held.session.replace_at(progress.share)
 
     async def _renew(self, wanted: VaultDynamicSecret, spec: ClientSpec, view: View) -> Next | None:
         """Prolong the lease; None if new credentials are needed.

@@ -49,8 +49,8 @@ class Session:
     used: bool = True
     holders: set[Hashable] = field(default_factory=set)
     born: float = field(init=False)
-    final: bool = field(init=False)
-    """Whether the end of the token is settled: no renewal will move it."""
+    final_since: float | None = field(init=False)
+    """Since when the end of the token is settled: no renewal will move it. None while one may."""
     _first_ttl: float = field(init=False)
     _not_before: float = -inf
     _told: bool = False
@@ -58,7 +58,7 @@ class Session:
     def __post_init__(self) -> None:
         self.born = self.life.issued
         self._first_ttl = self.life.ttl
-        self.final = self.life.ttl > 0 and not self.life.renewable
+        self.final_since = self.born if self.life.ttl > 0 and not self.life.renewable else None
 
     def usable(self, now: float) -> bool:
         """Whether another request may be sent with it."""
@@ -69,26 +69,26 @@ class Session:
         if self.life.expired(now):
             return bool(self.holders) and not self._told
         renew_at = self.life.renew_at
-        if renew_at is None or self.final or now < self._not_before or not (self.used or self.holders):
+        if renew_at is None or self.final_since is not None or now < self._not_before or not (self.used or self.holders):
             return False
         return now >= (self.life.issued + self.life.ttl * _HELD if self.holders else renew_at)
 
     def renewed(self, life: TokenLife) -> None:
         """Take what a renewal granted."""
         if life.ttl > 0 and (life.ttl < self._first_ttl * _GRANTED or not life.renewable):
-            self.final = True
+            self.final_since = life.issued
         self.life = life
 
     def not_renewed(self, now: float, *, for_ever: bool) -> None:
         """Note a failed renewal; `for_ever`: the token is dead."""
         if for_ever:
-            self.final = True
+            self.final_since = now
             self.life = TokenLife(issued=now, ttl=_EARLY, renewable=False)
         self._not_before = now + max(1.0, self.life.remaining(now) * _MARGIN)
 
     def ends_soon(self, now: float) -> bool:
         """Whether leases must move to another token."""
-        return self.final or self.life.expired(now)
+        return self.final_since is not None or self.life.expired(now)
 
     def bereave(self) -> tuple[Hashable, ...]:
         """Those who are to be told that the token ends; each once."""
@@ -99,16 +99,15 @@ class Session:
 
     def is_fading(self, now: float) -> bool:
         """Whether more than half of the life of a token that cannot be renewed is over."""
-        return self.final and now > (self.born + self.life.expires_at) / 2
+        return self.final_since is not None and now > (self.born + self.life.expires_at) / 2
 
-    def replace_at(self, now: float, share: float) -> float | None:
+    def replace_at(self, share: float) -> float | None:
         """When to replace what hangs on the token, None while it can be kept; `share` (0 to 1) spreads the owners."""
-        if not self.final:
+        if self.final_since is None:
             return None
-        end = self.life.expires_at
-        margin = max((end - self.born) * _MARGIN, _LEAST_MARGIN)
-        latest = end - margin
-        earliest = max(now, min(latest, latest - (end - self.born) * _WINDOW))
+        end, life = self.life.expires_at, self.life.expires_at - self.born
+        latest = end - max(life * _MARGIN, _LEAST_MARGIN)
+        earliest = max(self.final_since, latest - life * _WINDOW)
         return earliest + max(latest - earliest, 0.0) * share * 0.9
 
 
