@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from testenv.port import LOOPBACK, free_port
 from testenv.process import Program, Server, start_retrying
@@ -74,7 +75,11 @@ class Postgres:
     @property
     def connection_url(self) -> str:
         """What the database engine of OpenBao and Vault takes; it fills in username and password."""
-        return f"postgresql://{{{{username}}}}:{{{{password}}}}@{self.host}:{self.port}/postgres?sslmode=disable"
+        return self.connection_through(f"postgresql://{self.host}:{self.port}")
+
+    def connection_through(self, url: str) -> str:
+        """As `connection_url`, by way of what listens at `url`, such as that of a `FaultProxy`."""
+        return f"postgresql://{{{{username}}}}:{{{{password}}}}@{urlsplit(url).netloc}/postgres?sslmode=disable"
 
     @property
     def url(self) -> str:
@@ -92,6 +97,24 @@ class Postgres:
         command = [str(self._bin / "psql"), *target, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
         return done.stdout.rstrip("\n")
+
+    def create_role(self, name: str, password: str) -> None:
+        """Make an account that may log in; neither text may have quotes."""
+        self.psql(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+
+    def roles(self) -> list[str]:
+        """The names of all accounts, in order, without those that PostgreSQL has of itself."""
+        rows = self.psql("SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY rolname")
+        return rows.splitlines()
+
+    def can_login(self, user: str, password: str) -> bool:
+        """Whether an account may log in with a password; raises CalledProcessError if the server is away."""
+        try:
+            return bool(user and password) and self.psql("SELECT 1", user=user, password=password) == "1"
+        except subprocess.CalledProcessError as error:
+            if "authentication failed" in error.stderr or "not permitted to log in" in error.stderr:
+                return False
+            raise
 
     def answers(self) -> bool:
         """Whether it takes logins now."""

@@ -1,80 +1,36 @@
 """What tests, demo and benchmarks set up in OpenBao or Vault: a few blocking calls with one token.
 
-Paths are without "v1/". Each method does one thing to the server at once; nothing is cached.
+Each method does one thing to the server at once; nothing is cached. Here are namespaces, key/value engines,
+policies and logins; other engines are in `vaultengine`, the calls themselves in `vaultcall`.
 """
 
 import http.client
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from testenv.vaultcall import Json
+from testenv.vaultengine import VaultEngines, account_token
 from testenv.waiting import wait_for
-from testenv.web import RequestFailed, Site
+from testenv.web import RequestFailed
 
 if TYPE_CHECKING:
     from testenv.cluster import Cluster
 
-Json = Mapping[str, Any]
 _REVIEWER = "vault-token-reviewer"
 
 
 @dataclass(frozen=True)
-class VaultAdmin:
+class VaultAdmin(VaultEngines):
     """Calls to one server with one token, in one namespace.
 
     All methods raise `RequestFailed` (with its `status`) for an answer of 400 and above.
     """
 
-    site: Site
-    token: str
-    namespace: str = ""
-
-    def within(self, namespace: str) -> Self:
-        """The same in another namespace, such as "team-a/web"; `create_namespace` makes one."""
-        return replace(self, namespace=namespace)
-
-    def with_token(self, token: str) -> Self:
-        """The same with another token."""
-        return replace(self, token=token)
-
     def create_namespace(self, name: str) -> Self:
         """Make a namespace below this one; answers with the admin of it."""
         self.write(f"sys/namespaces/{name}")
         return self.within(f"{self.namespace}/{name}".strip("/"))
-
-    def write(self, path: str, body: Json | None = None) -> dict[str, Any]:
-        """PUT; answers with the whole response, {} if it is empty."""
-        return self.request("PUT", path, body or {})
-
-    def read(self, path: str) -> dict[str, Any]:
-        """GET; answers with the whole response."""
-        return self.request("GET", path)
-
-    def list(self, path: str) -> list[str]:
-        """The keys below a path, none if there is nothing."""
-        try:
-            return list(self.request("LIST", path)["data"]["keys"])
-        except RequestFailed as error:
-            if error.status == http.client.NOT_FOUND:
-                return []
-            raise
-
-    def delete(self, path: str) -> None:
-        """DELETE."""
-        self.request("DELETE", path)
-
-    def request(self, method: str, path: str, body: Json | None = None) -> dict[str, Any]:
-        """Any request; answers with the parsed response."""
-        headers = {"X-Vault-Token": self.token, "X-Vault-Request": "true"}
-        if self.namespace:
-            headers["X-Vault-Namespace"] = self.namespace
-        site = replace(self.site, headers={name: value for name, value in headers.items() if value})
-        answer: dict[str, Any] = site.call(method, f"/v1/{path}", body)
-        return answer
-
-    def enable(self, kind: Literal["mounts", "auth"], mount: str, *, engine: str, **settings: Any) -> None:
-        """Mount a secrets engine or an auth method, such as `enable("mounts", "pki", engine="pki")`."""
-        self.write(f"sys/{kind}/{mount}", {"type": engine, **settings})
 
     def enable_kv(self, mount: str, *, version: Literal[1, 2] = 2) -> None:
         """Mount a key/value engine and wait until it takes writes."""
@@ -106,7 +62,9 @@ class VaultAdmin:
         logins' own tokens must have that right.
         """
         config = {"kubernetes_host": cluster.server, "kubernetes_ca_cert": cluster.ca_pem}
-        jwt = {"token_reviewer_jwt": _reviewer_token(cluster)} if reviewer else {}
+        jwt = (
+            {"token_reviewer_jwt": account_token(cluster, _REVIEWER, role="system:auth-delegator")} if reviewer else {}
+        )
         self.enable("auth", mount, engine="kubernetes")
         self.write(f"auth/{mount}/config", {**config, **jwt, "disable_local_ca_jwt": True})
 
@@ -143,21 +101,3 @@ class VaultAdmin:
                 raise
             return False
         return True
-
-
-def _reviewer_token(cluster: "Cluster") -> str:
-    base = "/api/v1/namespaces/kube-system/serviceaccounts"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"}
-    subject = {"kind": "ServiceAccount", "name": _REVIEWER, "namespace": "kube-system"}
-    binding = {"metadata": {"name": _REVIEWER}, "roleRef": role, "subjects": [subject]}
-    wanted = {
-        base: {"metadata": {"name": _REVIEWER}},
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings": binding,
-    }
-    for path, body in wanted.items():
-        try:
-            cluster.request("POST", path, body)
-        except RequestFailed as error:
-            if error.status != http.client.CONFLICT:  # another mount's reviewer is ours too
-                raise
-    return cluster.token_for(f"kube-system/{_REVIEWER}")

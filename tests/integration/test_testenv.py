@@ -169,20 +169,46 @@ def test_a_durable_openbao_keeps_its_data_through_seal_restart_and_crash(*, tls:
 
 
 def test_openbao_hands_out_postgresql_accounts() -> None:
-    """PostgreSQL starts and answers its own psql, also as a user that OpenBao made."""
+    """They log in as long as their lease lives, and the server tells which accounts and leases there are."""
     with Postgres() as postgres, OpenBao() as bao:
-        assert postgres.psql("SELECT 1") == "1"
-        bao.admin.enable("mounts", "database", engine="database")
-        connection = {"plugin_name": "postgresql-database-plugin", "connection_url": postgres.connection_url}
-        account = {"username": postgres.user, "password": postgres.password}
-        bao.admin.write("database/config/main", {**connection, **account, "allowed_roles": "*"})
-        create = "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"
-        bao.admin.write("database/roles/app", {"db_name": "main", "creation_statements": [create]})
-        got = bao.admin.read("database/creds/app")["data"]
-        name = postgres.psql("SELECT current_user", user=got["username"], password=got["password"])
-        assert name == got["username"]
+        bao.admin.enable_database("database", postgres)
+        bao.admin.database_role("database", "app")
+        first, second = (bao.admin.read("database/creds/app") for _ in range(2))
+        got = first["data"]
+        assert postgres.psql("SELECT current_user", user=got["username"], password=got["password"]) == got["username"]
+        assert sorted(bao.admin.leases("database")) == sorted([first["lease_id"], second["lease_id"]])
+        assert postgres.roles() == sorted([postgres.user, got["username"], second["data"]["username"]])
+        bao.admin.revoke(first["lease_id"])
+        assert bao.admin.leases("database/creds/app/") == [second["lease_id"]]
+        assert not postgres.can_login(got["username"], got["password"])
         with pytest.raises(subprocess.CalledProcessError, match="exit status 2"):
             postgres.psql("SELECT 1", password="wrong")
+
+
+def test_a_static_role_changes_the_password_of_its_account() -> None:
+    """At once, and whenever it is told to; a database that is away is no refused login."""
+    with Postgres() as postgres, OpenBao() as bao:
+        postgres.create_role("app", "first")
+        assert postgres.can_login("app", "first")
+        bao.admin.enable_database("database", postgres)
+        bao.admin.database_static_role("database", "app", username="app", rotation_period="1h")
+        passwords = ["first", bao.admin.read("database/static-creds/app")["data"]["password"]]
+        bao.admin.rotate_static_role("database", "app")
+        passwords.append(bao.admin.read("database/static-creds/app")["data"]["password"])
+        assert [postgres.can_login("app", password) for password in passwords] == [False, False, True]
+        postgres.stop()
+        with pytest.raises(subprocess.CalledProcessError):
+            postgres.can_login("app", passwords[-1])
+
+
+def test_openbao_makes_service_account_tokens(cluster: Cluster, bao: OpenBao) -> None:
+    """The Kubernetes engine, with a token that the API server knows."""
+    bao.admin.enable_kubernetes_engine("service-accounts", cluster, role="any")
+    answer = bao.admin.write("service-accounts/creds/any", {"kubernetes_namespace": "default"})
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview"}
+    spec = {"token": answer["data"]["service_account_token"]}
+    review = cluster.request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {**body, "spec": spec})
+    assert review["status"]["user"]["username"] == "system:serviceaccount:default:default"
 
 
 @pytest.mark.parametrize(
