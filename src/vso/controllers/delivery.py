@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 
 from vso.apis import names
-from vso.apis.conditions import EventReason
+from vso.apis.conditions import ConditionType, EventReason, is_true
 from vso.apis.kinds import definition_of
 from vso.apis.meta import Condition, Key, Kind, Ref
 from vso.apis.required import missing_members
@@ -230,7 +230,10 @@ class Delivery(Generic[C]):
 
     async def write_status(self, wanted: C, status: Any, *, conditions: Sequence[Condition]) -> C:
         """Send `status`, whose conditions are `conditions`; the object as it is now."""
-        if conflict := new_conflict(wanted.status.conditions, conditions):
+        # A failure tells of the conflict itself.
+        if is_true(conditions, ConditionType.READY) and (
+            conflict := new_conflict(wanted.status.conditions, conditions)
+        ):
             self.report.warning(wanted, EventReason.DESTINATION_CONFLICT, conflict)
         try:
             await self._statuses.write(wanted, status)

@@ -21,7 +21,7 @@ from vso.controllers.dynamic_plan import NEVER_ENDS
 from vso.controllers.dynamic_status import announced, arrived, known_leases, lost, to_status
 from vso.controllers.outcome import EXPECTED, is_passing
 from vso.sync import Client, Clients, Destination
-from vso.vault import Lease, LeaseNotFound, revoke_lease
+from vso.vault import Invalid, Lease, LeaseNotFound, revoke_lease
 
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
@@ -148,7 +148,8 @@ class LeaseKeeper:
         except LeaseNotFound:
             return ""
         except (*EXPECTED, TimeoutError) as error:
-            if is_passing(error):
+            # An engine whose database is down lets Vault answer 400.
+            if is_passing(error) or isinstance(error, Invalid):
                 return str(error) or "Vault did not answer in time"
             self._tell_failure(wanted, error)
             return ""

@@ -69,7 +69,12 @@ class Session:
         if self.life.expired(now):
             return bool(self.holders) and not self._told
         renew_at = self.life.renew_at
-        if renew_at is None or self.final_since is not None or now < self._not_before or not (self.used or self.holders):
+        if (
+            renew_at is None
+            or self.final_since is not None
+            or now < self._not_before
+            or not (self.used or self.holders)
+        ):
             return False
         return now >= (self.life.issued + self.life.ttl * _HELD if self.holders else renew_at)
 
