@@ -21,6 +21,7 @@ from vso.sync.errors import (
     ReferenceInvalid,
     RenderError,
     SyncError,
+    TemplateError,
     TransformationInvalid,
     Unavailable,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "SyncError",
     "Template",
     "TemplateEngine",
+    "TemplateError",
     "TemplateInput",
     "TransformationInvalid",
     "Turn",
