@@ -247,9 +247,15 @@ class Clients:
         return None
 
     async def _log_in_once(self, identity: Identity, stale: Session) -> None:
-        """Replace `stale`, unless that is done already or the login must wait."""
-        if identity.current is stale and identity.gate.refusal(self._clock.monotonic()) is None:
-            await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
+        """Replace `stale`, unless that is done already. Raises LoginSuspended if the login must wait.
+
+        What would hang on the token that fades would have to move at once, again and again until a login succeeds.
+        """
+        if identity.current is not stale:
+            return
+        if refusal := identity.gate.refusal(self._clock.monotonic()):
+            raise self._suspended(identity, *refusal)
+        await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
 
     async def _log_in(self, identity: Identity) -> Session:
         spec = identity.spec

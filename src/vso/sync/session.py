@@ -85,10 +85,15 @@ class Session:
         self.life = life
 
     def not_renewed(self, now: float, *, for_ever: bool) -> None:
-        """Note a failed renewal; `for_ever`: the token is dead."""
+        """Note a failed renewal; `for_ever`: the token is dead.
+
+        Close to the end of the token no more renewals are hoped for: leases can still move to another in time.
+        """
         if for_ever:
             self.final_since = now
             self.life = TokenLife(issued=now, ttl=_EARLY, renewable=False)
+        elif self.life.remaining(now) <= 2 * _margin(self.life.ttl):
+            self.final_since = now
         self._not_before = now + max(1.0, self.life.remaining(now) * _MARGIN)
 
     def ends_soon(self, now: float) -> bool:
@@ -104,16 +109,28 @@ class Session:
 
     def is_fading(self, now: float) -> bool:
         """Whether more than half of the life of a token that cannot be renewed is over."""
-        return self.final_since is not None and now > (self.born + self.life.expires_at) / 2
+        return self.final_since is not None and now >= self._middle
+
+    @property
+    def _middle(self) -> float:
+        return (self.born + self.life.expires_at) / 2
 
     def replace_at(self, share: float) -> float | None:
-        """When to replace what hangs on the token, None while it can be kept; `share` (0 to 1) spreads the owners."""
+        """When to replace what hangs on the token, None while it can be kept; `share` (0 to 1) spreads the owners.
+
+        Never before it fades, since then the same token would do for the new leases.
+        """
         if self.final_since is None:
             return None
         end, life = self.life.expires_at, self.life.expires_at - self.born
-        latest = end - max(life * _MARGIN, _LEAST_MARGIN)
-        earliest = max(self.final_since, latest - life * _WINDOW)
+        latest = max(end - _margin(life), self._middle)
+        earliest = max(self.final_since, latest - life * _WINDOW, self._middle)
         return earliest + max(latest - earliest, 0.0) * share * 0.9
+
+
+def _margin(life: float) -> float:
+    """Seconds before its end at which a token with a life of `life` seconds must have no leases any more."""
+    return max(life * _MARGIN, _LEAST_MARGIN)
 
 
 @dataclass(slots=True)
