@@ -12,7 +12,7 @@ STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; }
 
 CODE := src tests testenv tools bench
 PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs Makefile pyproject.toml .ci/run
-TIERS := unit property integration faults
+TIERS := unit property peers integration faults
 
 .PHONY: help
 help: ## Show this help
@@ -25,7 +25,7 @@ $(STAMP):
 	@sh tools/setup.sh $@
 
 .PHONY: demo
-demo: $(STAMP) ## Show the operator at work on real servers; KEEP=1 leaves them running, CONTEXT=name uses a cluster of yours
+demo: engine ## Show the operator at work on real servers; KEEP=1 leaves them running, CONTEXT=name uses a cluster of yours
 	@$(PYTHON) -m testenv.demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)')
 
 # One tier after the other even under -j: two sets of servers at once would only slow each other down.
@@ -34,12 +34,20 @@ test: $(STAMP) ## Run all tests; ARGS='-k name' goes to pytest
 	@for tier in $(TIERS); do $(MAKE) --no-print-directory test-$$tier || exit 1; done
 
 .PHONY: test-unit
-test-unit: $(STAMP) ## Run the tests of pure functions (seconds)
+test-unit: engine ## Run the tests of pure functions (seconds)
 	$(PYTHON) -m pytest tests/unit $(ARGS)
 
 .PHONY: test-property
-test-property: $(STAMP) ## Run the hypothesis tests (a minute)
+test-property: engine ## Run the hypothesis tests (a minute)
 	$(PYTHON) -m pytest tests/property $(ARGS)
+
+.PHONY: engine
+engine: $(STAMP) ## Build the template engine, unless it is in the user's cache (half a minute, once)
+	@$(PYTHON) tools/engine.py
+
+.PHONY: test-peers
+test-peers: engine ## Compare with programs that others wrote: Go's templates, keytool (a minute)
+	$(PYTHON) -m pytest tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.
 .PHONY: controlplane
@@ -47,11 +55,11 @@ controlplane: $(STAMP) ## Build the control plane for tests and demo, unless it 
 	@[ -n "$$KUBEBUILDER_ASSETS" ] || $(PYTHON) -m testenv build >/dev/null
 
 .PHONY: test-integration
-test-integration: controlplane ## Run the operator against real servers (minutes)
+test-integration: engine controlplane ## Run the operator against real servers (minutes)
 	$(PYTHON) -m pytest tests/integration $(ARGS)
 
 .PHONY: test-faults
-test-faults: controlplane ## Do the same while things break
+test-faults: engine controlplane ## Do the same while things break
 	$(PYTHON) -m pytest tests/faults $(ARGS)
 
 # Every check runs, and the target fails if one of them did: a list of all complaints beats the first one.
@@ -69,7 +77,7 @@ check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and
 	if [ -n "$$failed" ]; then echo "check: failed: $${failed#, }" >&2; exit 1; fi
 
 .PHONY: bench
-bench: controlplane ## Measure against the real servers; N=1000 sets the number of resources
+bench: engine controlplane ## Measure against the real servers; N=1000 sets the number of resources
 	@$(PYTHON) -m bench $(if $(N),--number '$(N)')
 
 .PHONY: format

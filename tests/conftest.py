@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from testenv import Cluster, OpenBao
+from testenv import Cluster, OpenBao, Postgres
 from tests.support import operator as harness
+from tests.support.database import Database, new_database, remove_database
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
 
@@ -42,3 +43,19 @@ def tenant(cluster: Cluster, bao: OpenBao) -> Iterator[Tenant]:
     tenant = new_tenant(cluster, bao)
     yield tenant
     remove(tenant)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL."""
+    with Postgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def database(tenant: Tenant, postgres: Postgres) -> Iterator[Database]:
+    """A database engine of the tenant's own; the tenant is connected."""
+    database = new_database(tenant, postgres)
+    tenant.connect()
+    yield database
+    remove_database(database)

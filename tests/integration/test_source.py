@@ -134,7 +134,7 @@ def test_filters_of_the_resource_and_of_transformations_act_together(operator: O
     [
         ({"excludes": ["(a"]}, "error parsing regexp"),
         ({"transformationRefs": [{"name": "nowhere"}]}, "SecretTransformation"),
-        ({"templates": {"a": {"text": "x"}}}, "not supported by this release"),
+        ({"templates": {"a": {"text": "{{ nope }}"}}}, "not defined"),
     ],
 )
 def test_a_transformation_that_cannot_be_used_is_explained(

@@ -17,6 +17,8 @@ _PLURALS: Final = {
     "VaultAuth": "vaultauths",
     "VaultAuthGlobal": "vaultauthglobals",
     "VaultStaticSecret": "vaultstaticsecrets",
+    "VaultDynamicSecret": "vaultdynamicsecrets",
+    "VaultPKISecret": "vaultpkisecrets",
     "SecretTransformation": "secrettransformations",
     "HCPAuth": "hcpauths",
     "HCPVaultSecretsApp": "hcpvaultsecretsapps",
@@ -133,6 +135,40 @@ class Tenant:
             },
         )
 
+    def lease(self, name: str, *, path: str, mount: str = "", destination: Json | None = None, **spec: Any) -> Json:
+        """A VaultDynamicSecret that writes the Secret of the same name."""
+        return self.create(
+            "VaultDynamicSecret",
+            name,
+            spec={
+                "vaultAuthRef": "vault",
+                "mount": mount or self.mount,
+                "path": path,
+                "destination": {"name": name, "create": True, **(destination or {})},
+                **spec,
+            },
+        )
+
+    def certify(self, name: str, *, mount: str, role: str, destination: Json | None = None, **spec: Any) -> Json:
+        """A VaultPKISecret that writes the Secret of the same name."""
+        return self.create(
+            "VaultPKISecret",
+            name,
+            spec={
+                "vaultAuthRef": "vault",
+                "mount": mount,
+                "role": role,
+                "commonName": f"{name}.example.com",
+                "destination": {"name": name, "create": True, **(destination or {})},
+                **spec,
+            },
+        )
+
+    def status(self, kind: str, name: str) -> Json:
+        """The status of an object, empty if there is none."""
+        found: Json = (self.get(kind, name) or {}).get("status", {})
+        return found
+
     def deployment(self, name: str, *, kind: str = "Deployment", **spec: Any) -> Json:
         """A workload without pods."""
         labels = {"app": name}
@@ -155,27 +191,27 @@ class Tenant:
         """Wait until the object does not exist any more."""
         self.wait(lambda: self.get(kind, name) is None, f"{kind} {name} to be gone")
 
-    def wait_synced(self, name: str, timeout: float = 30) -> Json:
-        """Wait until VaultStaticSecret `name` is in sync with its present generation."""
+    def wait_synced(self, name: str, timeout: float = 30, *, kind: str = "VaultStaticSecret") -> Json:
+        """Wait until the resource `name` is in sync with its present generation."""
 
         def synced() -> Json | None:
-            resource = self.get("VaultStaticSecret", name)
+            resource = self.get(kind, name)
             status = (resource or {}).get("status", {})
             true = {one["type"] for one in status.get("conditions", []) if one["status"] == "True"}
             fresh = resource and status.get("lastGeneration") == resource["metadata"]["generation"]
             return resource if fresh and {"SecretSynced", "Ready"} <= true else None
 
-        found: Json = self.wait(synced, f"VaultStaticSecret {name} to be in sync", timeout)
+        found: Json = self.wait(synced, f"{kind} {name} to be in sync", timeout)
         return found
 
-    def wait_failed(self, name: str, text: str, timeout: float = 30) -> Json:
-        """Wait until `SecretSynced` of VaultStaticSecret `name` is False with `text` in its message."""
+    def wait_failed(self, name: str, text: str, timeout: float = 30, *, kind: str = "VaultStaticSecret") -> Json:
+        """Wait until `SecretSynced` of the resource `name` is False with `text` in its message."""
 
         def failed() -> Json | None:
-            found = self.condition("VaultStaticSecret", name, "SecretSynced")
+            found = self.condition(kind, name, "SecretSynced")
             return found if found and found["status"] == "False" and text in found["message"] else None
 
-        found: Json = self.wait(failed, f"VaultStaticSecret {name} to fail with {text!r}", timeout)
+        found: Json = self.wait(failed, f"{kind} {name} to fail with {text!r}", timeout)
         return found
 
     def wait_data(self, name: str, /, **expected: str) -> None:

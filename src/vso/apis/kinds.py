@@ -135,6 +135,11 @@ KINDS: Final[tuple[Definition, ...]] = (
 _BY_NAME: Final = {definition.name: definition for definition in KINDS}
 
 
+def prefix_of(kind: str) -> str:
+    """What the messages of Healthy and Ready of `kind` begin with. Raises KeyError if it is none of ours."""
+    return _BY_NAME[kind].condition_prefix
+
+
 def definition_of(kind: Kind[Any]) -> Definition:
     """The row of `kind`. Raises KeyError if it is none of ours."""
     return _BY_NAME[kind.resource.kind]

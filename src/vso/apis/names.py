@@ -35,3 +35,10 @@ HMAC_KEY_LABELS: Final = {
     "app.kubernetes.io/managed-by": "hashicorp-vso",
     "app.kubernetes.io/component": "client-cache-storage-verification",
 }
+
+REFRESH: Final = f"{PREFIX}/refresh"
+"""Annotation; each new value reads once more (D16)."""
+ROTATE: Final = f"{PREFIX}/rotate"
+"""Annotation; each new value fetches new credentials or a new certificate once (D16)."""
+RESYNC: Final = "vso.hashicorp.com/resync"
+"""Annotation that users of the original change for the same purpose (api.md section 8.5)."""

@@ -41,7 +41,11 @@ class Settings:
     kube_client_burst: int = 0
     log_level: str = "info"
     log_encoder: str = "json"
+    static_creds_max_poll_interval: float = 0.0
+    template_timeout: float = 2.0
+    template_memory_limit: int = 256
     operator_namespace: str = "default"
+    pod_uid: str = ""
     user_agent: str = field(default="vso/dev", repr=False)
 
     def checked(self) -> "Settings":
@@ -52,6 +56,8 @@ class Settings:
             raise SettingsError("--client-cache-size must be greater than 0")
         if self.max_concurrent_reconciles <= 0:
             raise SettingsError("--max-concurrent-reconciles must be greater than 0")
+        if self.template_timeout <= 0 or self.template_memory_limit <= 0:
+            raise SettingsError("--template-timeout and --template-memory-limit must be greater than 0")
         if self.client_cache_persistence_model not in PERSISTENCE_MODELS:
             raise SettingsError(
                 f"--client-cache-persistence-model {self.client_cache_persistence_model!r} is none of "
@@ -231,6 +237,28 @@ OPTIONS: Final = (
         counts=_always,
         metavar="N",
         help="requests above that rate in a burst",
+    ),
+    Option(
+        name="static_creds_max_poll_interval",
+        variable="VSO_STATIC_CREDS_MAX_POLL_INTERVAL",
+        read=_seconds,
+        metavar="DURATION",
+        help="longest time between two reads of credentials that Vault rotates; 0 reads when a rotation is due",
+    ),
+    Option(
+        name="template_timeout",
+        variable="VSO_TEMPLATE_TIMEOUT",
+        read=_seconds,
+        metavar="DURATION",
+        help="time that the templates of one Secret may take",
+    ),
+    Option(
+        name="template_memory_limit",
+        variable="VSO_TEMPLATE_MEMORY_LIMIT",
+        read=_integer,
+        counts=_always,
+        metavar="MIB",
+        help="memory that the templates of one Secret may take",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
     Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),

@@ -3,17 +3,17 @@
 `mirror` makes one reflector per kind; `wake_dependants` subscribes the queues. Both are tables to be read.
 """
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
 from vso.apis import core, kinds, names
-from vso.apis.meta import Key, Kind, Object
+from vso.apis.meta import Key, Kind, Object, Ref
 from vso.apis.v1beta1 import SecretTransformation, VaultAuth, VaultAuthGlobal, VaultConnection
 from vso.base import Clock
-from vso.controllers import Claimant, Tools
+from vso.controllers import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, Tools
 from vso.runtime import (
     Change,
     KubeSource,
@@ -45,16 +45,23 @@ class Queues:
     wakers: list[Callable[[Hashable, Turn], None]] = field(default_factory=list)
     connections: WorkQueue = field(init=False)
     auths: WorkQueue = field(init=False)
+    transformations: WorkQueue = field(init=False)
     static: WorkQueue = field(init=False)
+    dynamic: WorkQueue = field(init=False)
+    pki: WorkQueue = field(init=False)
     hcp_auths: WorkQueue = field(init=False)
     hcp_apps: WorkQueue = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("connections", "auths", "static", "hcp_auths", "hcp_apps"):
-            setattr(self, name, WorkQueue(clock=self.clock))
+        for one in fields(self):
+            if not one.init:
+                setattr(self, one.name, WorkQueue(clock=self.clock))
 
     def tell(self, identity: Hashable, turn: Turn) -> None:
         """Pass on what became of a login or a server; see `vso.sync.Observer`."""
+        if turn is Turn.FADING and isinstance(identity, Key):
+            self.dynamic.add(identity)
+            return
         for waker in self.wakers:
             waker(identity, turn)
         if isinstance(identity, ServerId) and turn is not Turn.TRIAL:
@@ -70,7 +77,9 @@ class Mirrors:
     auths: Reflector[Any, VaultAuth]
     shared_auths: Reflector[Any, VaultAuthGlobal]
     transformations: Reflector[Any, SecretTransformation]
-    claimants: tuple[Reflector[Any, Any], ...]
+    static: Reflector[Any, Any]
+    dynamic: Reflector[Any, Any]
+    pki: Reflector[Any, Any]
     hcp_auths: Reflector[Any, Any]
     hcp_apps: Reflector[Any, Any]
     destinations: Reflector[core.Secret, Destination]
@@ -100,11 +109,9 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
         auths=whole(kinds.VAULT_AUTH, world.auths),
         shared_auths=whole(kinds.VAULT_AUTH_GLOBAL, world.shared_auths),
         transformations=whole(kinds.SECRET_TRANSFORMATION, world.transformations),
-        claimants=(
-            whole(kinds.VAULT_STATIC_SECRET, world.static),
-            optional(kinds.VAULT_DYNAMIC_SECRET, world.dynamic),
-            optional(kinds.VAULT_PKI_SECRET, world.pki),
-        ),
+        static=whole(kinds.VAULT_STATIC_SECRET, world.static),
+        dynamic=optional(kinds.VAULT_DYNAMIC_SECRET, world.dynamic),
+        pki=optional(kinds.VAULT_PKI_SECRET, world.pki),
         hcp_auths=optional(kinds.HCP_AUTH, world.hcp_auths),
         hcp_apps=optional(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps),
         # Only the MAC of the data is kept, so that drift shows without any Secret staying in memory.
@@ -126,13 +133,8 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     mirrors.hcp_auths.subscribe(enqueue_self(queues.hcp_auths))
     mirrors.hcp_apps.subscribe(enqueue_self(queues.hcp_apps))
 
-    static = mirrors.claimants[0]
-    static.subscribe(enqueue_self(queues.static, when=any_of(spec_changed, metadata_changed)))
-    for claimants in mirrors.claimants:
-        claimants.subscribe(_later(mirrors, enqueue_mapped(queues.static, partial(_rivals, tools), rng=rng)))
-
-    def secrets_of(auth: VaultAuth) -> list[Key]:
-        return world.static_through(auth.key)
+    def wake(queue: WorkQueue, keys_of: Callable[[Any], Iterable[Key]]) -> Callable[[Change[Any]], None]:
+        return _later(mirrors, enqueue_mapped(queue, keys_of, rng=rng))
 
     def reaching(connection: VaultConnection) -> list[VaultAuth]:
         return world.auths_reaching(connection.key, options=options)
@@ -140,16 +142,33 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     def inheriting(shared: VaultAuthGlobal) -> list[VaultAuth]:
         return world.auths_inheriting(shared.key)
 
-    def wake(queue: WorkQueue, keys_of: Callable[[Any], Iterable[Key]]) -> Callable[[Change[Any]], None]:
-        return _later(mirrors, enqueue_mapped(queue, keys_of, rng=rng))
-
-    mirrors.auths.subscribe(wake(queues.static, secrets_of))
+    mirrors.transformations.subscribe(enqueue_self(queues.transformations))
     mirrors.connections.subscribe(wake(queues.auths, lambda one: _keys(reaching(one))))
-    mirrors.connections.subscribe(wake(queues.static, lambda one: chain(*map(secrets_of, reaching(one)))))
     mirrors.shared_auths.subscribe(wake(queues.auths, lambda one: _keys(inheriting(one))))
-    mirrors.shared_auths.subscribe(wake(queues.static, lambda one: chain(*map(secrets_of, inheriting(one)))))
-    mirrors.transformations.subscribe(wake(queues.static, lambda one: world.static_transformed_by(one.key)))
-    mirrors.destinations.subscribe(_later(mirrors, _owners(queues.static)))
+
+    claimants = (mirrors.static, mirrors.dynamic, mirrors.pki)
+    stores: tuple[Store[Any], ...] = (world.static, world.dynamic, world.pki)
+    for queue, claimant, store in zip((queues.static, queues.dynamic, queues.pki), claimants, stores, strict=True):
+        through, transformed = partial(_through, store), partial(_transformed_by, store)
+        claimant.subscribe(enqueue_self(queue, when=any_of(spec_changed, metadata_changed)))
+        for other in claimants:
+            other.subscribe(_later(mirrors, enqueue_mapped(queue, partial(_rivals, store), rng=rng)))
+        mirrors.auths.subscribe(wake(queue, through))
+        mirrors.connections.subscribe(wake(queue, partial(_through_all, through, reaching)))
+        mirrors.shared_auths.subscribe(wake(queue, partial(_through_all, through, inheriting)))
+        mirrors.transformations.subscribe(wake(queue, transformed))
+    mirrors.destinations.subscribe(
+        _later(
+            mirrors,
+            _owners(
+                {
+                    "VaultStaticSecret": queues.static,
+                    "VaultDynamicSecret": queues.dynamic,
+                    "VaultPKISecret": queues.pki,
+                }
+            ),
+        )
+    )
 
 
 def _same(obj: T) -> T:
@@ -160,11 +179,28 @@ def _keys(objects: Iterable[Object]) -> list[Key]:
     return [one.key for one in objects]
 
 
-def _rivals(tools: Tools, claimant: Claimant) -> list[Key]:
-    """The VaultStaticSecrets that name the same destination as `claimant`."""
+def _through(store: Store[Any], auth: VaultAuth) -> list[Key]:
+    """The resources that name `auth`."""
+    return _keys(store.by_index(BY_AUTH, auth.key))
+
+
+def _through_all(
+    through: Callable[[VaultAuth], list[Key]], auths_of: Callable[[Any], list[VaultAuth]], obj: Object
+) -> Iterable[Key]:
+    """The resources that come to `obj` by some VaultAuth."""
+    return chain.from_iterable(map(through, auths_of(obj)))
+
+
+def _transformed_by(store: Store[Any], transformation: SecretTransformation) -> list[Key]:
+    """The resources that refer to `transformation`."""
+    return _keys(store.by_index(BY_TRANSFORMATION, transformation.key))
+
+
+def _rivals(store: Store[Any], claimant: Claimant) -> list[Key]:
+    """The resources in `store` that name the same destination as `claimant`."""
     key = Key(claimant.metadata.namespace, claimant.spec.destination.name)
     mine = claimant.metadata.uid
-    return [one.key for one in tools.world.static.by_index("destination", key) if one.metadata.uid != mine]
+    return [one.key for one in store.by_index(BY_DESTINATION, key) if one.metadata.uid != mine]
 
 
 def _later(mirrors: Mirrors, handler: Callable[[Change[Any]], None]) -> Callable[[Change[Any]], None]:
@@ -180,21 +216,22 @@ def _later(mirrors: Mirrors, handler: Callable[[Change[Any]], None]) -> Callable
     return handle
 
 
-def _owners(queue: WorkQueue) -> Callable[[Change[Destination]], None]:
-    """Wake the VaultStaticSecrets that own a Secret which changed otherwise than by our own write."""
+def _owners(queues: Mapping[str, WorkQueue]) -> Callable[[Change[Destination]], None]:
+    """Wake the resources that own a Secret which changed otherwise than by our own write."""
 
     def handle(change: Change[Destination]) -> None:
         before, after = _owners_of(change.old), _owners_of(change.new)
         # An echo is no news to the owner that wrote, but may be the end of another's ownership.
-        for key in before - after if change.echo else before | after:
-            queue.add(key)
+        for owner in before - after if change.echo else before | after:
+            if owner.kind in queues:
+                queues[owner.kind].add(owner.key)
 
     return handle
 
 
-def _owners_of(secret: Destination | None) -> set[Key]:
+def _owners_of(secret: Destination | None) -> set[Ref]:
     if secret is None:
         return set()
     meta = secret.metadata
-    ours = (names.API_VERSION, "VaultStaticSecret")
-    return {Key(meta.namespace, one.name) for one in meta.owner_references if (one.api_version, one.kind) == ours}
+    references = [one for one in meta.owner_references if one.api_version == names.API_VERSION]
+    return {Ref(one.kind, Key(meta.namespace, one.name)) for one in references}

@@ -27,9 +27,12 @@ from vso.controllers import (
     ControllerSettings,
     HCPReconciler,
     KubernetesCluster,
+    SecretTransformationReconciler,
     Tools,
     VaultAuthReconciler,
     VaultConnectionReconciler,
+    VaultDynamicSecretReconciler,
+    VaultPKISecretReconciler,
     VaultStaticSecretReconciler,
     ensure_hmac_key,
     new_world,
@@ -48,9 +51,10 @@ from vso.runtime import (
     make_identity,
     requeue_all,
 )
-from vso.sync import KEY_LENGTH, Clients, Signer
+from vso.sync import KEY_LENGTH, Budget, Clients, Signer, TemplateEngine
 from vso.vault import Transport
 
+_MIB: Final = 1024 * 1024
 _CONFIG_WORKERS: Final = 32
 """Workers for kinds whose reconciles may wait for a server that does not answer."""
 Reconcile = Callable[[Key], Awaitable[Next]]
@@ -88,11 +92,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 observer=queues.tell,
             )
         )
+        budget = Budget(seconds=settings.template_timeout, memory=settings.template_memory_limit * _MIB)
+        templates = await stack.enter_async_context(TemplateEngine(budget=budget))
         tools = Tools(
             kube=kube,
             world=world,
             clients=clients,
             signer=signer,
+            templates=templates,
             recorder=recorder,
             clock=clock,
             rng=rng,
@@ -101,6 +108,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 exclude_raw=settings.exclude_raw,
                 backoff=settings.backoff,
                 max_elapsed=settings.backoff_max_elapsed_time,
+                max_poll_interval=settings.static_creds_max_poll_interval,
+                pod_uid=settings.pod_uid,
             ),
         )
         control(manager, tools, queues, workers=settings.max_concurrent_reconciles)
@@ -140,9 +149,12 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     connections = VaultConnectionReconciler(tools)
     auths = VaultAuthReconciler(tools)
     static = VaultStaticSecretReconciler(tools, queues.static)
+    dynamic = VaultDynamicSecretReconciler(tools, queues.dynamic)
+    pki = VaultPKISecretReconciler(tools, queues.pki)
+    transformations = SecretTransformationReconciler(tools)
     hcp_auths = HCPReconciler(tools, HCP_AUTH, world.hcp_auths)
     hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
-    queues.wakers.append(static.wake)
+    queues.wakers += [static.wake, dynamic.wake, pki.wake]
 
     def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
         resume = partial(requeue_all, queue, store)
@@ -151,5 +163,8 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     work("vaultconnection", connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
     work("vaultauth", auths.reconcile, queues.auths, world.auths)
     work("vaultstaticsecret", static.reconcile, queues.static, world.static, workers)
+    work("vaultdynamicsecret", dynamic.reconcile, queues.dynamic, world.dynamic, workers)
+    work("vaultpkisecret", pki.reconcile, queues.pki, world.pki, workers)
+    work("secrettransformation", transformations.reconcile, queues.transformations, world.transformations)
     work("hcpauth", hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)
     work("hcpvaultsecretsapp", hcp_apps.reconcile, queues.hcp_apps, world.hcp_apps)

@@ -23,6 +23,7 @@ from vso.app import Settings, configure_logging, from_environment, run
 from vso.app.settings import OPTIONS, Option
 from vso.kube import KubeError
 
+_POD_UID_FILE: Final = Path("/var/run/podinfo/uid")
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -106,6 +107,7 @@ def settings_from(flags: Mapping[str, str]) -> Settings:
         Settings(),
         leader_elect=flags.get("--leader-elect", "true") in _TRUE,
         operator_namespace=_operator_namespace(),
+        pod_uid=_pod_uid(),
         user_agent=f"vso/{__version__}",
         **given,
     )
@@ -180,6 +182,16 @@ def _operator_namespace() -> str:
         return _NAMESPACE_FILE.read_text().strip()
     except OSError:
         return os.environ.get("OPERATOR_NAMESPACE", "") or "default"
+
+
+def _pod_uid() -> str:
+    """UID of the Pod that this process runs in, empty if unknown (behaviour.md section 0.1)."""
+    if uid := os.environ.get("OPERATOR_POD_UID", ""):
+        return uid
+    try:
+        return _POD_UID_FILE.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _print_version(output: str) -> int:

@@ -1,6 +1,7 @@
 """One module per kind, each with its `reconcile`: the only place where Vault meets Kubernetes.
 
-`vault_connection`, `vault_auth`, `vault_static_secret` and `hcp` are the kinds; the other modules serve them all.
+`vault_connection`, `vault_auth`, `secret_transformation`, `vault_static_secret`, `vault_dynamic_secret`,
+`vault_pki_secret` and `hcp` are the kinds; the other modules serve them all.
 Controllers do not import each other.
 """
 
@@ -8,22 +9,31 @@ from vso.controllers.cluster import KubernetesCluster
 from vso.controllers.hcp import HCPReconciler
 from vso.controllers.hmac_key import ensure_hmac_key
 from vso.controllers.permission import PERMISSIONS, Permission
+from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
 from vso.controllers.vault_auth import VaultAuthReconciler
 from vso.controllers.vault_connection import VaultConnectionReconciler
+from vso.controllers.vault_dynamic_secret import VaultDynamicSecretReconciler
+from vso.controllers.vault_pki_secret import VaultPKISecretReconciler
 from vso.controllers.vault_static_secret import VaultStaticSecretReconciler
-from vso.controllers.world import Claimant, World, new_world
+from vso.controllers.world import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, World, new_world
 
 __all__ = [
+    "BY_AUTH",
+    "BY_DESTINATION",
+    "BY_TRANSFORMATION",
     "PERMISSIONS",
     "Claimant",
     "ControllerSettings",
     "HCPReconciler",
     "KubernetesCluster",
     "Permission",
+    "SecretTransformationReconciler",
     "Tools",
     "VaultAuthReconciler",
     "VaultConnectionReconciler",
+    "VaultDynamicSecretReconciler",
+    "VaultPKISecretReconciler",
     "VaultStaticSecretReconciler",
     "World",
     "ensure_hmac_key",

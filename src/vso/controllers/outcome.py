@@ -122,6 +122,13 @@ class Attempts:
         return None if delay is None else max(delay, asked)
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether another attempt may succeed without anybody changing anything."""
+    if isinstance(error, VaultError | KubeError):
+        return error.transient
+    return isinstance(error, Unavailable | TimeoutError)
+
+
 def same_text(one: str, other: str) -> bool:
     """Whether two messages differ at most in the horizon they name."""
     return _HORIZON.sub("", one) == _HORIZON.sub("", other)

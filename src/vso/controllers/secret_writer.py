@@ -74,6 +74,29 @@ class SecretWriter:
                 return True
         return False
 
+    async def repair(self, live: Destination, wanted: Wanted) -> None:
+        """Bring labels, annotations, owner and type of `live` to what is wanted, keeping its data.
+
+        `wanted` has the MAC of that data. Raises as `ensure` does.
+        """
+        if plan(live, wanted) is not Step.REPLACE:
+            await self.repair_marks(live, wanted)
+            return
+        secret = await self.read(wanted.key)
+        if secret is not None and self._signer.mac(secret.data or {}) == wanted.mac:
+            await self.ensure(wanted, Sensitive(secret.data or {}))
+
+    async def clear(self, key: Key) -> None:
+        """Empty the data of a Secret that stays; fine if there is none. Raises the cluster's errors."""
+        live = await self.look(key)
+        if live is None:
+            return
+        body = [
+            {"op": "replace", "path": "/metadata/uid", "value": live.metadata.uid},
+            {"op": "add", "path": "/data", "value": {}},
+        ]
+        await self._client.patch(core.SECRET, key, Patch(body=body, type=PatchType.JSON))
+
     def remembered(self, wanted: Wanted) -> Destination | None:
         """The destination as the watch last showed it; None if there is none with our labels."""
         return self._world.destinations.get(wanted.key)

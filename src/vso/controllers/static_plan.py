@@ -4,14 +4,13 @@ When is a read due, when must workloads restart, is an object in sync as its sta
 no I/O. `vault_static_secret` gathers the input and carries the decisions out.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from vso.apis.conditions import ConditionType, find, is_true
 from vso.apis.v1beta1 import VaultStaticSecret
-from vso.base import parse_duration
-from vso.sync import DEFAULT_TYPE, Destination, InvalidSpec, LoginId, Signer, fingerprint, refresh_interval
+from vso.controllers.member import seconds_of
+from vso.sync import DEFAULT_TYPE, Destination, LoginId, fingerprint, refresh_interval
 
 
 class SyncReason(StrEnum):
@@ -56,27 +55,23 @@ def compares(wanted: VaultStaticSecret) -> bool:
 
 def interval(wanted: VaultStaticSecret) -> float:
     """Base of the poll interval in seconds, 0 for none. Raises InvalidSpec if `refreshAfter` cannot be read."""
-    text = wanted.spec.refresh_after
-    try:
-        seconds = parse_duration(text).total_seconds() if text else 0.0
-    except ValueError as exc:
-        raise InvalidSpec(f"spec.refreshAfter: {exc}") from exc
-    if seconds < 0:
-        raise InvalidSpec(f"spec.refreshAfter: invalid duration {text!r}: it must not be negative")
+    seconds = seconds_of(wanted.spec.refresh_after, "spec.refreshAfter")
     return refresh_interval(seconds, compares=compares(wanted))
 
 
-def sources(wanted: VaultStaticSecret, login: LoginId, *, transformations: Iterable[str]) -> Sources:
-    """What `wanted` is made from now; `transformations` name the versions of what it refers to."""
+def sources(wanted: VaultStaticSecret, login: LoginId, *, rendering: str, triggers: tuple[str, ...]) -> Sources:
+    """What `wanted` is made from now.
+
+    `rendering` names its filters and templates, `triggers` holds the values of the annotations that ask for a read.
+    """
     meta = wanted.metadata
-    return Sources(
-        fingerprint((meta.uid, meta.generation, meta.labels, meta.annotations, tuple(transformations))), login
-    )
+    return Sources(fingerprint((meta.uid, meta.generation, rendering, triggers)), login)
 
 
-def claims_sync(wanted: VaultStaticSecret) -> bool:
+def claims_sync(wanted: VaultStaticSecret, triggers: tuple[str, ...]) -> bool:
     """Whether the status says that this generation is in sync and nothing is left to do."""
     status = wanted.status
+    asked = {one for one in triggers[:2] if one}
     restart = find(status.conditions, ConditionType.ROLLOUT_RESTART)
     return (
         status.last_generation == wanted.metadata.generation
@@ -84,12 +79,13 @@ def claims_sync(wanted: VaultStaticSecret) -> bool:
         and is_true(status.conditions, ConditionType.READY)
         and bool(status.secret_mac) == compares(wanted)
         and (restart is None or restart.status == "True")
+        and asked <= {status.extensions.refreshed, status.extensions.rotated}
     )
 
 
-def adopt(wanted: VaultStaticSecret, live: Destination | None) -> str | None:
+def adopt(wanted: VaultStaticSecret, live: Destination | None, triggers: tuple[str, ...] = ()) -> str | None:
     """The MAC of the data that an earlier process left in sync; None if Vault must be asked at once."""
-    if not claims_sync(wanted):
+    if not claims_sync(wanted, triggers):
         return None
     if not wanted.spec.destination.create:
         return wanted.status.secret_mac
@@ -121,18 +117,3 @@ def reason_to_read(
         if live.mac != progress.mac or live.type != (wanted.spec.destination.type or DEFAULT_TYPE):
             return SyncReason.DRIFT
     return SyncReason.PERIODIC if progress.due is not None and now >= progress.due else None
-
-
-def needs_restart(
-    wanted: VaultStaticSecret, *, record: str, previous: str | None, payload: str, signer: Signer
-) -> bool:
-    """Whether workloads run with another payload than `payload` (both as `Signer.record`).
-
-    `record` is the payload of the last restart as status has it, `previous` that of the live Secret before this
-    sync, used where there is no usable record (take-over, lost key); the first sync restarts nothing.
-    """
-    if not compares(wanted) or not wanted.spec.rollout_restart_targets:
-        return False
-    if signer.is_comparable(record):
-        return record != payload
-    return previous is not None and previous != payload

@@ -8,20 +8,24 @@ from vso.base import BackOff, Clock
 from vso.controllers.world import World
 from vso.kube import Client
 from vso.runtime import EventRecorder
-from vso.sync import Clients, Signer
+from vso.sync import Clients, Signer, TemplateEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerSettings:
     """Operator-wide options that decide how resources are handled; durations are in seconds.
 
-    `max_elapsed` ends the retries of a resource that failed for that long; 0 never does.
+    `max_elapsed` ends the retries of a resource that failed for that long; 0 never does. `max_poll_interval` bounds
+    the time between two reads of a credential that Vault rotates (D18); 0 sets no bound. `pod_uid` names the
+    operator's Pod in status.
     """
 
     global_auth: GlobalOptions
     exclude_raw: bool = False
     backoff: BackOff = field(default_factory=BackOff)
     max_elapsed: float = 0.0
+    max_poll_interval: float = 0.0
+    pod_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Tools:
     world: World
     clients: Clients
     signer: Signer
+    templates: TemplateEngine
     recorder: EventRecorder
     clock: Clock
     rng: Random

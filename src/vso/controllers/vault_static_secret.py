@@ -1,24 +1,22 @@
 """VaultStaticSecret: one secret of a KV engine, copied to one Kubernetes Secret (behaviour.md section 5).
 
-Read `reconcile` first. Decisions are in `static_plan`, the words of the status in `static_status`, errors become
-condition, event and delay in `outcome`.
+Read `reconcile` first. Decisions are in `static_plan`, what all kinds that write a Secret do alike in `delivery`.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
+from msgspec import structs
 
 from vso.apis.conditions import EventReason
-from vso.apis.kinds import VAULT_STATIC_SECRET, definition_of
-from vso.apis.meta import Key, Ref
-from vso.apis.required import missing_members
-from vso.apis.v1beta1 import VaultStaticSecret
-from vso.controllers.outcome import EXPECTED, Attempts, Expected
-from vso.controllers.reporting import CLIENT_FACTORY, Reporter
-from vso.controllers.restarter import Caution, Restarted, Restarter
-from vso.controllers.secret_writer import SecretWriter, Written
+from vso.apis.kinds import VAULT_STATIC_SECRET
+from vso.apis.meta import Key
+from vso.apis.v1beta1 import SecretExtensions, VaultClientMeta, VaultStaticSecret, VaultStaticSecretStatus
+from vso.controllers.delivery import Delivery, Payload, Rollout, Source, destination_key, triggers
+from vso.controllers.outcome import EXPECTED, Expected
+from vso.controllers.secret_status import Success, after_failure, after_success
+from vso.controllers.secret_writer import Written
 from vso.controllers.static_plan import (
     Progress,
     Sources,
@@ -26,45 +24,26 @@ from vso.controllers.static_plan import (
     adopt,
     compares,
     interval,
-    needs_restart,
     reason_to_read,
     sources,
 )
-from vso.controllers.static_status import Success, failed, new_conflict, succeeded
-from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
-from vso.controllers.transformation import render_options, versions
-from vso.controllers.waiting import Waiting
-from vso.controllers.world import ref_to
-from vso.kube import NotFound
-from vso.runtime import Next, WorkQueue, remove_finalizer
+from vso.runtime import Next, WorkQueue
 from vso.sync import (
-    DEFAULT_TYPE,
     ClientMeta,
     ClientSpec,
-    CredentialMissing,
     Destination,
-    DestinationClaimed,
     InvalidSpec,
     Rendered,
-    Step,
+    RenderOptions,
     Turn,
-    Wanted,
     back_horizon,
-    digest,
     first_look,
-    owner_labels,
-    owner_reference,
     payload_of,
-    render,
-    resolve,
 )
-from vso.vault import KvRequest, KvType, LoginRefused, VaultError
+from vso.vault import KvRequest, KvType
 
-KIND: Final = "VaultStaticSecret"
-_FINALIZER: Final = definition_of(VAULT_STATIC_SECRET).finalizer
 _UNKNOWN: Final = "unknown"
-_log = structlog.get_logger("vaultstaticsecret")
 
 
 class VaultStaticSecretReconciler:
@@ -75,13 +54,7 @@ class VaultStaticSecretReconciler:
         self._world = tools.world
         self._clock = tools.clock
         self._rng = tools.rng
-        settings = tools.settings
-        self._attempts = Attempts(settings.backoff, max_elapsed=settings.max_elapsed, clock=tools.clock, rng=tools.rng)
-        self._writer = SecretWriter(tools.kube, tools.world, tools.signer)
-        self._restarter = Restarter(tools.kube, tools.clock)
-        self._report = Reporter(tools.recorder, KIND)
-        self._statuses = StatusWriter(tools.kube, VAULT_STATIC_SECRET, tools.world.static)
-        self._waiting = Waiting(queue, tools.rng)
+        self._delivery = Delivery(tools, queue, kind=VAULT_STATIC_SECRET, store=tools.world.static)
         self._progress: dict[Key, Progress] = {}
 
     async def reconcile(self, key: Key) -> Next:
@@ -89,180 +62,136 @@ class VaultStaticSecretReconciler:
         wanted = self._world.static.get(key)
         if wanted is None or wanted.deleting:
             return await self._release(key, wanted)
+        delivery = self._delivery
         try:
-            self._check(wanted)
-            spec = self._login_of(wanted)
-            current = self._sources(wanted, spec)
-            live = self._world.destinations.get(_destination(wanted))
+            delivery.check(wanted)
+            _check(wanted)
+            spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
+            current = sources(
+                wanted,
+                spec.login,
+                rendering=delivery.rendering(wanted, options),
+                triggers=triggers(wanted),
+            )
+            live = self._world.destinations.get(destination_key(wanted))
             progress = self._recall(wanted, current, live)
             if live is None and progress is not None and wanted.spec.destination.create:
-                # It need not be gone: without our labels it is out of the watch's sight.
-                live = await self._writer.look(_destination(wanted))
+                live = await delivery.live(wanted)
             reason = reason_to_read(wanted, progress, live, current=current, now=self._clock.monotonic())
             if progress is not None and reason is None:
                 return await self._maintain(wanted, progress, live)
-            return await self._sync(wanted, spec, current, reason)
+            return await self._sync(wanted, spec, options, _Read(current, reason))
         except EXPECTED as error:
             return await self._failed(wanted, error)
 
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
-        self._waiting.wake(identity, turn)
+        self._delivery.waiting.wake(identity, turn)
 
-    async def _sync(
-        self, wanted: VaultStaticSecret, spec: ClientSpec, current: Sources, reason: SyncReason | None
-    ) -> Next:
+    async def _sync(self, wanted: VaultStaticSecret, spec: ClientSpec, options: RenderOptions, read: "_Read") -> Next:
         """Read, render, write, restart."""
-        options = render_options(
-            wanted.spec.destination.transformation,
-            namespace=wanted.metadata.namespace,
-            find=self._world.transformations.get,
-            exclude_raw=self._tools.settings.exclude_raw,
-        )
+        delivery = self._delivery
         client = await self._tools.clients.get(spec, namespace=wanted.spec.namespace)
         secret = await client.read_kv(_request(wanted))
-        rendered = render(secret.data, secret.raw, options)
+        source = Source(fields=secret.data, raw=secret.raw, metadata=secret.metadata or b"{}")
+        rendered = await delivery.render(wanted, source, options)
         mac = self._tools.signer.mac(rendered.data.reveal())
         previous = await self._previous_payload(wanted, mac)
-        written = await self._writer.ensure(self._wanted(wanted, mac), rendered.data)
-        await self._writer.prune(self._wanted(wanted, mac))
+        secret_wanted = delivery.secret_of(wanted, mac)
+        written = await delivery.writer.ensure(secret_wanted, rendered.data)
+        await delivery.writer.prune(secret_wanted)
         if written.step.changes_data:
-            self._report.normal(wanted, EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced")
-            _log.info(
-                "secret synced",
-                secret=written.destination.key.name,
-                step=written.step.value,
-                reason=reason,
-                **_who(wanted),
-            )
-        progress = Progress(sources=current, mac=mac, due=None)
-        return await self._settle(wanted, progress, _Synced(rendered, written, previous, client.meta))
+            event = EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced"
+            delivery.synced(wanted, written, reason=read.reason or "", event=event)
+        rollout = await self._roll_out(wanted, rendered, previous, written)
+        base = interval(wanted)
+        horizon = back_horizon(base, self._rng) if base else None
+        due = None if horizon is None else self._clock.monotonic() + horizon
+        progress = Progress(sources=read.sources, mac=mac, due=due, restart=rollout.open)
+        wrote = written.step.changes_data
+        return await self._succeeded(wanted, progress, _Result(rollout, wrote=wrote, client=client.meta))
 
-    async def _settle(self, wanted: VaultStaticSecret, progress: Progress, synced: "_Synced") -> Next:
-        """Restart what has to be, and tell the outcome."""
-        written, previous = synced.written, synced.previous
-        payload = self._record(synced.rendered.payload.reveal())
+    async def _roll_out(
+        self, wanted: VaultStaticSecret, rendered: Rendered, previous: str | None, written: Written
+    ) -> Rollout:
+        payload = self._record(rendered.payload.reveal())
+        if not compares(wanted):
+            return Rollout((), "")
         record = wanted.status.extensions.restarted_payload
-        due = needs_restart(wanted, record=record, previous=previous, payload=payload, signer=self._tools.signer)
-        comparable = self._tools.signer.is_comparable(record)
-        restarts = await self._restart(wanted, payload, _caution(due=due, written=written, comparable=comparable))
-        failures = any(one.error for one in restarts)
-        horizon = self._horizon(wanted)
-        success = Success(
-            mac=progress.mac,
-            record=(previous or record) if failures else payload,
-            horizon=horizon,
-            wrote=written.step.changes_data,
-            restarts=restarts,
-            client=synced.client,
-            rivals=self._rivals(wanted),
-        )
-        due_at = None if horizon is None else self._clock.monotonic() + horizon
-        progress = replace(progress, due=due_at, restart=payload if failures else "")
-        return await self._succeeded(wanted, success, progress)
+        return await self._delivery.roll_out(wanted, Payload(now=payload, record=record, before=previous), written)
 
     async def _maintain(self, wanted: VaultStaticSecret, progress: Progress, live: Destination | None) -> Next:
         """Nothing to ask Vault: repair what needs no data, retry restarts, keep the status true."""
-        marks = self._wanted(wanted, progress.mac)
-        if wanted.spec.destination.create and not await self._writer.repair_marks(live, marks):
+        marks = self._delivery.secret_of(wanted, progress.mac)
+        if wanted.spec.destination.create and not await self._delivery.writer.repair_marks(live, marks):
             self._progress.pop(wanted.key, None)
             return Next.after(0.0, "drift")
-        restarts: Sequence[Restarted] = ()
-        if progress.restart:
-            restarts = await self._restart(wanted, progress.restart, Caution.UNLESS_DONE)
-        record = wanted.status.extensions.restarted_payload
-        failures = any(one.error for one in restarts)
-        done = progress.restart and not failures
-        success = Success(
-            mac=progress.mac,
-            record=progress.restart if done else record,
-            horizon=None if progress.due is None else progress.due - self._clock.monotonic(),
-            wrote=False,
-            restarts=restarts,
-            rivals=self._rivals(wanted),
-        )
-        return await self._succeeded(wanted, success, replace(progress, restart="" if done else progress.restart))
+        record = wanted.status.extensions.restarted_payload if compares(wanted) else ""
+        rollout = await self._delivery.roll_out_again(wanted, progress.restart, record)
+        return await self._succeeded(wanted, replace(progress, restart=rollout.open), _Result(rollout))
 
-    async def _succeeded(self, wanted: VaultStaticSecret, success: Success, progress: Progress) -> Next:
+    async def _succeeded(self, wanted: VaultStaticSecret, progress: Progress, result: "_Result") -> Next:
         self._progress[wanted.key] = progress
-        self._waiting.forget(wanted.key)
-        if not progress.restart:
-            self._attempts.succeeded(wanted.key)
-        status = succeeded(wanted, success, now=self._clock.now())
-        if conflict := new_conflict(wanted.status, status):
-            self._report.warning(wanted, EventReason.DESTINATION_CONFLICT, conflict)
-        await self._write_status(wanted, status)
-        if _FINALIZER in wanted.metadata.finalizers:
-            # Left by the original; nothing of ours is to be done at a deletion.
-            await remove_finalizer(self._tools.kube, VAULT_STATIC_SECRET, self._latest(wanted), _FINALIZER)
+        self._delivery.settled(wanted, complete=not progress.restart)
+        status = self._status(wanted, progress, result)
+        latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
+        # Left by the original; nothing of ours is to be done at a deletion.
+        await self._delivery.remove_finalizer(latest)
         return self._next(wanted.key, progress)
 
+    def _status(self, wanted: VaultStaticSecret, progress: Progress, result: "_Result") -> VaultStaticSecretStatus:
+        due = progress.due
+        success = Success(
+            horizon=None if due is None else due - self._clock.monotonic(),
+            wrote=result.wrote,
+            restarts=result.rollout.restarts,
+            rivals=self._delivery.rivals(wanted),
+        )
+        refresh, rotate, _ = triggers(wanted)
+        new = structs.replace(
+            wanted.status,
+            last_generation=wanted.metadata.generation,
+            secret_mac=progress.mac if compares(wanted) else "",
+            conditions=after_success(wanted, success, now=self._clock.now()),
+            extensions=SecretExtensions(restarted_payload=result.rollout.record, refreshed=refresh, rotated=rotate),
+        )
+        if new == wanted.status or result.client is None:
+            return new
+        client = VaultClientMeta(cache_key=result.client.cache_key, id=result.client.id)
+        return structs.replace(new, vault_client_meta=client)
+
     def _next(self, key: Key, progress: Progress) -> Next:
-        retry = self._attempts.delay(key) if progress.restart else None
+        retry = self._delivery.attempts.delay(key) if progress.restart else None
         due = None if progress.due is None else progress.due - self._clock.monotonic()
         delays = [one for one in (retry, due) if one is not None]
         return Next.after(min(delays), "refresh") if delays else Next.on_change()
 
     async def _failed(self, wanted: VaultStaticSecret, error: Expected) -> Next:
-        failure = self._attempts.failed(wanted.key, error)
+        delivery = self._delivery
         self._progress.pop(wanted.key, None)
-        waits_for = failure.waits_for
-        self._waiting.add(wanted.key, self._waits_for(wanted, error) if waits_for is None else waits_for)
-        status, news = failed(wanted, failure, rivals=self._rivals(wanted), now=self._clock.now())
+        failure = delivery.failed(wanted, error)
+        conditions, news = after_failure(wanted, failure, rivals=delivery.rivals(wanted), now=self._clock.now())
         if news:
-            if failure.unrecoverable:
-                self._report.warning(wanted, EventReason.UNRECOVERABLE, f"err={failure.text}", component=CLIENT_FACTORY)
-            self._report.warning(wanted, failure.reason, failure.text)
-            _log.warning("secret not synced", reason=failure.reason.value, error=failure.text, **_who(wanted))
-        await self._write_status(wanted, status)
+            delivery.tell_failure(wanted, failure, failure.reason)
+        # Generation and MAC stay those of the last success.
+        status = structs.replace(wanted.status, conditions=conditions)
+        await delivery.write_status(wanted, status, conditions=conditions)
         return failure.next
 
     async def _release(self, key: Key, wanted: VaultStaticSecret | None) -> Next:
         """Forget a resource that goes; its Secret goes by its owner reference."""
         self._progress.pop(key, None)
-        self._attempts.succeeded(key)
-        self._waiting.forget(key)
-        if wanted is not None and _FINALIZER in wanted.metadata.finalizers:
-            await remove_finalizer(self._tools.kube, VAULT_STATIC_SECRET, wanted, _FINALIZER)
+        self._delivery.forget(key)
+        if wanted is not None:
+            await self._delivery.remove_finalizer(wanted)
         return Next.on_change()
-
-    def _check(self, wanted: VaultStaticSecret) -> None:
-        if missing := missing_members(wanted):
-            raise InvalidSpec(f"these required fields are not set: {', '.join(missing)}")
-        if not wanted.spec.destination.name:
-            raise InvalidSpec("spec.destination.name is empty: name the Secret to write")
-        if wanted.spec.type not in tuple(KvType):
-            raise InvalidSpec(f'unsupported secret type "{wanted.spec.type}": use kv-v1 or kv-v2')
-        interval(wanted)
-        first = self._world.claimants(_destination(wanted))[:1]
-        if first and first[0].metadata.uid != wanted.metadata.uid:
-            raise DestinationClaimed(
-                f"the destination Secret {_destination(wanted)} is written by {ref_to(first[0])}, which is older: "
-                "name another destination in one of them"
-            )
-
-    def _login_of(self, wanted: VaultStaticSecret) -> ClientSpec:
-        return resolve(
-            wanted.spec.vault_auth_ref,
-            consumer=wanted.metadata.namespace,
-            references=self._world,
-            options=self._tools.settings.global_auth,
-        )
-
-    def _sources(self, wanted: VaultStaticSecret, spec: ClientSpec) -> Sources:
-        used = versions(
-            wanted.spec.destination.transformation,
-            namespace=wanted.metadata.namespace,
-            find=self._world.transformations.get,
-        )
-        return sources(wanted, spec.login, transformations=used)
 
     def _recall(self, wanted: VaultStaticSecret, current: Sources, live: Destination | None) -> Progress | None:
         """What is known of an object in sync, be it from this process or from the status that another one left."""
         known = self._progress.get(wanted.key)
         if known is not None:
             return known
-        mac = adopt(wanted, live)
+        mac = adopt(wanted, live, triggers(wanted))
         if mac is None:
             return None
         delay = first_look(interval(wanted), self._rng)
@@ -278,99 +207,42 @@ class VaultStaticSecretReconciler:
         status, signer = wanted.status, self._tools.signer
         if not compares(wanted) or signer.is_comparable(status.extensions.restarted_payload):
             return None
-        live = self._world.destinations.get(_destination(wanted))
+        live = self._world.destinations.get(destination_key(wanted))
         ours = live is not None and live.owner_uid == wanted.metadata.uid
         if not status.secret_mac and not ours:
             return None
-        secret = await self._writer.read(_destination(wanted))
+        secret = await self._delivery.writer.read(destination_key(wanted))
         if secret is not None and (ours or not wanted.spec.destination.create or status.secret_mac):
             return self._record(payload_of(secret.data or {}, versioned=wanted.spec.type == KvType.V2))
         return None if status.secret_mac == mac else signer.record(_UNKNOWN)
 
-    async def _restart(self, wanted: VaultStaticSecret, payload: str, caution: Caution | None) -> tuple[Restarted, ...]:
-        targets = wanted.spec.rollout_restart_targets
-        if caution is None or not targets or not compares(wanted):
-            return ()
-        restarts = await self._restarter.restart(wanted, targets, payload=digest(payload), caution=caution)
-        for one in restarts:
-            what = f"{one.target.kind} {wanted.metadata.namespace}/{one.target.name}"
-            if one.error:
-                text = f"Rollout restart failed for {what}, err={one.error}"
-                self._report.warning(wanted, EventReason.ROLLOUT_RESTART_FAILED, text)
-            elif not one.earlier:
-                self._report.normal(wanted, EventReason.ROLLOUT_RESTART_TRIGGERED, f"Rollout restart of {what}")
-        return restarts
-
-    def _wanted(self, wanted: VaultStaticSecret, mac: str) -> Wanted:
-        destination = wanted.spec.destination
-        return Wanted(
-            key=_destination(wanted),
-            create=destination.create,
-            overwrite=destination.overwrite,
-            type=destination.type or DEFAULT_TYPE,
-            labels={**destination.labels, **owner_labels(wanted)},
-            annotations=destination.annotations,
-            owner=owner_reference(wanted),
-            mac=mac,
-        )
-
-    def _rivals(self, wanted: VaultStaticSecret) -> tuple[Ref, ...]:
-        claimants = self._world.claimants(_destination(wanted))
-        return tuple(ref_to(one) for one in claimants if one.metadata.uid != wanted.metadata.uid)
-
-    def _horizon(self, wanted: VaultStaticSecret) -> float | None:
-        base = interval(wanted)
-        return back_horizon(base, self._rng) if base else None
-
     def _record(self, payload: dict[str, bytes]) -> str:
         return self._tools.signer.record(self._tools.signer.mac(payload))
 
-    def _waits_for(self, wanted: VaultStaticSecret, error: Expected) -> Hashable | None:
-        """The server or login whose recovery is worth another attempt at once."""
-        try:
-            login = self._login_of(wanted).login
-        except EXPECTED:
-            return None
-        if isinstance(error, VaultError) and error.outage:
-            return login.server
-        return login if isinstance(error, LoginRefused | CredentialMissing) else None
 
-    def _latest(self, wanted: VaultStaticSecret) -> VaultStaticSecret:
-        return self._world.static.get(wanted.key) or wanted
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a read is made from, and why."""
 
-    async def _write_status(self, wanted: VaultStaticSecret, status: object) -> None:
-        try:
-            await self._statuses.write(wanted, status)  # type: ignore[arg-type]
-        except NotFound:
-            _log.debug("resource vanished before its status was written", **_who(wanted))
+    sources: Sources
+    reason: SyncReason | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Synced:
-    """What a sync brought: `previous` is the payload before it, where the status has no record of that."""
+class _Result:
+    """What an attempt did, as far as the status tells of it."""
 
-    rendered: Rendered
-    written: Written
-    previous: str | None
-    client: ClientMeta
+    rollout: Rollout
+    wrote: bool = False
+    client: ClientMeta | None = None
+
+
+def _check(wanted: VaultStaticSecret) -> None:
+    if wanted.spec.type not in tuple(KvType):
+        raise InvalidSpec(f'unsupported secret type "{wanted.spec.type}": use kv-v1 or kv-v2')
+    interval(wanted)
 
 
 def _request(wanted: VaultStaticSecret) -> KvRequest:
     spec = wanted.spec
     return KvRequest(mount=spec.mount, path=spec.path, type=KvType(spec.type), version=spec.version)
-
-
-def _destination(wanted: VaultStaticSecret) -> Key:
-    return Key(wanted.metadata.namespace, wanted.spec.destination.name)
-
-
-def _caution(*, due: bool, written: Written, comparable: bool) -> Caution | None:
-    """How careful a restart must be: None if there is nothing to restart for."""
-    if due:
-        return Caution.NONE if written.step.changes_data and comparable else Caution.UNLESS_DONE
-    # The Secret changed back to the payload on record: a crash may have left workloads with the one between.
-    return Caution.IF_OTHER if written.step in {Step.DATA, Step.WHOLE} and comparable else None
-
-
-def _who(wanted: VaultStaticSecret) -> dict[str, str]:
-    return {"kind": KIND, "namespace": wanted.metadata.namespace, "name": wanted.metadata.name}

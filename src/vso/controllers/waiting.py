@@ -42,7 +42,7 @@ class Waiting:
         """Bring back one key for a trial, or all of them, spread over time."""
         keys = self._keys.get(identity, set())
         match turn:
-            case Turn.DOWN:
+            case Turn.DOWN | Turn.FADING:
                 return
             case Turn.TRIAL:
                 for key in sorted(keys)[:1]:

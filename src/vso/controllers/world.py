@@ -3,9 +3,9 @@
 Look-ups cost no request. `References` of `vso.sync` is implemented here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, Object, Ref
@@ -30,10 +30,10 @@ Claimant = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 DEFAULT: Final = "default"
 """Name of the objects that are used where none is named."""
 
-BY_OWNER = "owner"
-BY_DESTINATION = "destination"
-BY_AUTH = "auth"
-BY_TRANSFORMATION = "transformation"
+BY_OWNER: Final = "owner"
+BY_DESTINATION: Final = "destination"
+BY_AUTH: Final = "auth"
+BY_TRANSFORMATION: Final = "transformation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +71,6 @@ class World:
             found += store.by_index(BY_DESTINATION, destination)
         return tuple(sorted((one for one in found if not one.deleting), key=_seniority))
 
-    def static_through(self, auth: Key) -> list[Key]:
-        """The VaultStaticSecrets that name the VaultAuth `auth`."""
-        return [one.key for one in self.static.by_index(BY_AUTH, auth)]
-
-    def static_transformed_by(self, transformation: Key) -> list[Key]:
-        """The VaultStaticSecrets that refer to the SecretTransformation `transformation`."""
-        return [one.key for one in self.static.by_index(BY_TRANSFORMATION, transformation)]
-
     def auths_reaching(self, connection: Key, *, options: GlobalOptions) -> list[VaultAuth]:
         """The VaultAuths that lead to the VaultConnection `connection`."""
         return [one for one in self.auths.values() if self._connection_of(one, options) == connection]
@@ -104,21 +96,20 @@ class World:
 
 def new_world(operator_namespace: str) -> World:
     """Empty stores with their indexes."""
+    indexes: Mapping[str, Callable[[Any], Iterable[Hashable]]] = {
+        BY_DESTINATION: destination_keys,
+        BY_AUTH: lambda one: auth_keys(one, operator_namespace),
+        BY_TRANSFORMATION: transformation_keys,
+    }
     return World(
         operator_namespace=operator_namespace,
         connections=Store(),
         auths=Store(),
         shared_auths=Store(),
         transformations=Store(),
-        static=Store(
-            {
-                BY_DESTINATION: destination_keys,
-                BY_AUTH: lambda one: auth_keys(one, operator_namespace),
-                BY_TRANSFORMATION: transformation_keys,
-            }
-        ),
-        dynamic=Store({BY_DESTINATION: destination_keys}),
-        pki=Store({BY_DESTINATION: destination_keys}),
+        static=Store(indexes),
+        dynamic=Store(indexes),
+        pki=Store(indexes),
         hcp_auths=Store(),
         hcp_apps=Store(),
         destinations=Store({BY_OWNER: lambda one: [one.owner_uid] if one.owner_uid else []}),
@@ -131,7 +122,7 @@ def destination_keys(claimant: Claimant) -> Iterable[Key]:
     return [Key(claimant.metadata.namespace, name)] if name else []
 
 
-def auth_keys(secret: VaultStaticSecret, operator_namespace: str) -> Iterable[Key]:
+def auth_keys(secret: Claimant, operator_namespace: str) -> Iterable[Key]:
     """The VaultAuth that `secret` names, if the reference is well-formed."""
     try:
         return [
@@ -145,7 +136,7 @@ def auth_keys(secret: VaultStaticSecret, operator_namespace: str) -> Iterable[Ke
         return []
 
 
-def transformation_keys(secret: VaultStaticSecret) -> Iterable[Key]:
+def transformation_keys(secret: Claimant) -> Iterable[Key]:
     """The SecretTransformations that `secret` refers to."""
     refs = secret.spec.destination.transformation.transformation_refs
     return [Key(ref.namespace or secret.metadata.namespace, ref.name) for ref in refs]

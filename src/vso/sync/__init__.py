@@ -4,6 +4,7 @@
 write, `horizon` says when to look again.
 """
 
+from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
 from vso.sync.clients import Client, ClientMeta, Clients, Cluster, Gathered
 from vso.sync.errors import (
     AuthInvalid,
@@ -20,11 +21,13 @@ from vso.sync.errors import (
     ReferenceInvalid,
     RenderError,
     SyncError,
+    TemplateError,
     TransformationInvalid,
     Unavailable,
 )
-from vso.sync.horizon import back_horizon, first_look, refresh_interval
+from vso.sync.horizon import back_horizon, first_look, lease_horizon, refresh_interval
 from vso.sync.identity import cache_key, client_id
+from vso.sync.keystore import keystore
 from vso.sync.mac import KEY_LENGTH, Signer, digest
 from vso.sync.ownership import (
     DEFAULT_TYPE,
@@ -38,7 +41,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
-from vso.sync.render import Rendered, RenderOptions, payload_of, render
+from vso.sync.render import Rendered, RenderOptions, check_secret, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
     LoginId,
@@ -51,12 +54,17 @@ from vso.sync.resolve import (
     server_id,
 )
 from vso.sync.server import Server, Turn
+from vso.sync.session import Access, Session
+from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 
 __all__ = [
     "DEFAULT_TYPE",
     "KEY_LENGTH",
+    "TLS_TYPE",
+    "Access",
     "AuthInvalid",
     "AuthNotFound",
+    "Budget",
     "Client",
     "ClientMeta",
     "ClientSpec",
@@ -79,24 +87,36 @@ __all__ = [
     "RenderError",
     "RenderOptions",
     "Rendered",
+    "Renewal",
     "Resolved",
     "Server",
     "ServerId",
+    "Session",
     "Signer",
     "Step",
     "SyncError",
+    "Template",
+    "TemplateEngine",
+    "TemplateError",
+    "TemplateInput",
     "TransformationInvalid",
     "Turn",
     "Unavailable",
+    "Validity",
     "Wanted",
     "back_horizon",
     "cache_key",
+    "check_secret",
     "client_id",
+    "compose",
     "destination_of",
     "digest",
+    "filter_keys",
     "fingerprint",
     "first_look",
     "is_orphan",
+    "keystore",
+    "lease_horizon",
     "marks",
     "owner_labels",
     "owner_reference",
@@ -104,6 +124,7 @@ __all__ = [
     "plan",
     "refresh_interval",
     "render",
+    "replace_at",
     "resolve",
     "resolve_auth",
     "server_id",

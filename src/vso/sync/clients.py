@@ -1,28 +1,30 @@
 """Logged-in clients, shared by all resources of one identity.
 
-One login per identity: a single flight, kept until its token ends, renewed at two thirds of its life while it is
-in use, made anew once after a 403, and backed off once per identity when it fails. Reads that are under way are
-shared. What a server can bear is `server`'s part, which objects make an identity is `resolve`'s.
+One login per identity: a single flight, kept until its token ends, renewed while it is in use or leases hang on
+it, made anew once after a 403, and backed off once per identity when it fails. Reads that are under way are
+shared. The life of one login is `session`'s part, what a server can bear is `server`'s, which objects make an
+identity is `resolve`'s.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeVar
 
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
-from vso.base import BackOff, Clock, Sensitive, jitter
+from vso.base import BackOff, Clock, jitter
 from vso.sync.breaker import LoginGate
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
 from vso.sync.identity import client_id, namespaced
 from vso.sync.resolve import ClientSpec, LoginId, ServerId, server_id
 from vso.sync.server import Observer, Server, Turn
+from vso.sync.session import Access, Identity, Session
 from vso.vault import (
     METHODS,
     Auth,
@@ -40,10 +42,10 @@ from vso.vault import (
     renew_self,
 )
 
+R = TypeVar("R")
+
 _RENEWAL_CHECK: Final = 1.0
 """Seconds between two looks for tokens that are due; a token lives for a minute at least in practice."""
-_EARLY: Final = 2.0
-"""Seconds before its end from which on a token is not used for another request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +74,6 @@ class ClientMeta:
     id: str
 
 
-@dataclass(slots=True)
-class _Login:
-    """A token and its life; `serial` tells a login from the one that replaced it."""
-
-    token: Sensitive[str]
-    accessor: str
-    life: TokenLife
-    cache_key: str
-    serial: int
-    used: bool = True
-
-
-@dataclass(slots=True)
-class _Identity:
-    """All that is known of one identity, whether it is logged in or not."""
-
-    spec: ClientSpec
-    gate: LoginGate
-    denied: LoginGate
-    current: _Login | None = None
-    serials: int = field(default=0)
-
-
 class Clients:
     """The cache. An async context manager: inside it, logins and reads run; `run` renews tokens.
 
@@ -120,7 +99,8 @@ class Clients:
         self._size = size
         self._observer = observer
         self._servers: dict[ServerId, Server] = {}
-        self._identities: OrderedDict[LoginId, _Identity] = OrderedDict()
+        self._identities: OrderedDict[LoginId, Identity] = OrderedDict()
+        self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
 
     async def __aenter__(self) -> Self:
@@ -138,15 +118,31 @@ class Clients:
         """Identities that are logged in."""
         return sum(identity.current is not None for identity in self._identities.values())
 
-    async def get(self, spec: ClientSpec, *, namespace: str = "") -> "Client":
+    async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> "Client":
         """A client that is logged in, for the Vault namespace `namespace` (default: that of the login).
 
-        Raises Unavailable while the login or the server is suspended, LoginRefused and other VaultErrors,
+        With `lasting` its token has at least half of its life before it, or can be renewed: leases may hang on
+        it. Raises Unavailable while the login or the server is suspended, LoginRefused and other VaultErrors,
         CredentialMissing, ConnectionInvalid, and the cluster's own errors.
         """
         identity = self._identity(spec)
-        await self._logged_in(identity)
+        session = await self._logged_in(identity)
+        if lasting and session.is_fading(self._clock.monotonic()):
+            await self._log_in_once(identity, session)
         return Client(self, identity, namespace or spec.merged.namespace)
+
+    def held(self, owner: Hashable, *, namespace: str = "") -> "Client | None":
+        """A client with the very token that `owner` holds, None if it holds none or the token is dead."""
+        identity, session = self._held.get(owner, (None, None))
+        if identity is None or session is None or session.life.expired(self._clock.monotonic()):
+            return None
+        return Client(self, identity, namespace or identity.spec.merged.namespace, session)
+
+    def release(self, owner: Hashable) -> None:
+        """Note that no lease of `owner` hangs on a token any more."""
+        _, session = self._held.pop(owner, (None, None))
+        if session is not None:
+            session.holders.discard(owner)
 
     async def probe(self, connection: VaultConnection) -> SealStatus:
         """Ask the server of `connection` for its seal status, even if no client uses it."""
@@ -171,49 +167,70 @@ class Clients:
             await self._servers.pop(one).close()
 
     async def run(self) -> None:
-        """Renew tokens in use when two thirds of their life are over; never returns."""
+        """Renew tokens in use when it is time; never returns.
+
+        The observer is told the owners of leases (`Turn.FADING`) as soon as their token cannot be kept.
+        """
         while True:
             await self._clock.sleep(_RENEWAL_CHECK + jitter(_RENEWAL_CHECK / 4, self._rng))
             now = self._clock.monotonic()
-            due = [one for one in self._identities.values() if _renewal_due(one.current, now)]
-            await asyncio.gather(*(self._renew(one) for one in due))
+            await asyncio.gather(*(self._keep(*one) for one in self._sessions() if one[1].wants_care(now)))
 
     # What follows is for `Client`.
 
-    async def read_kv(self, identity: _Identity, request: KvRequest, namespace: str) -> KvSecret:
-        """See `Client.read_kv`."""
-        current = await self._logged_in(identity)
+    def hold(self, owner: Hashable, identity: Identity, session: Session) -> None:
+        """See `Client.hold`."""
+        self.release(owner)
+        session.holders.add(owner)
+        self._held[owner] = (identity, session)
+
+    async def session_of(self, identity: Identity) -> Session:
+        """The session that a request is to be sent with now."""
+        return await self._logged_in(identity)
+
+    async def call(
+        self, identity: Identity, session: Session, send: Callable[[Session], Awaitable[R]]
+    ) -> tuple[R, Session]:
+        """Run `send`; after a 403, once more with a new login, if it is time for one."""
         try:
-            return await self._read(identity, current, request, namespace)
+            return await send(session), session
         except Denied as refused:
-            fresh = await self._login_again(identity, current, refused)
+            fresh = await self._login_again(identity, session, refused)
             if fresh is None:
                 raise
-        secret = await self._read(identity, fresh, request, namespace)
+        result = await send(fresh)
         identity.denied.succeeded()
-        return secret
+        return result, fresh
 
-    async def _read(self, identity: _Identity, current: _Login, request: KvRequest, namespace: str) -> KvSecret:
+    async def send(
+        self, identity: Identity, session: Session, request: Callable[[Transport, Access], Awaitable[R]], namespace: str
+    ) -> R:
+        """Send one request, past what the server can bear just now."""
         server = await self._server(identity.spec.connection)
+        access = Access(token=session.token, namespace=namespace)
+        return await server.call(lambda transport: request(transport, access))
 
-        async def read() -> KvSecret:
-            return await server.call(
-                lambda transport: read_kv(transport, request, token=current.token, namespace=namespace)
-            )
+    async def share(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
+        """Join in the request named `key` if one is under way, else start it."""
+        return await self._flights.run(key, work)
 
-        return await self._flights.run((identity.spec.login, current.serial, namespace, request), read)
+    def _sessions(self) -> Iterable[tuple[Identity, Session]]:
+        """Every session that somebody uses or holds, once."""
+        found = {id(one.current): (one, one.current) for one in self._identities.values() if one.current is not None}
+        found |= {id(session): (identity, session) for identity, session in self._held.values()}
+        return found.values()
 
-    async def _logged_in(self, identity: _Identity) -> _Login:
+    async def _logged_in(self, identity: Identity) -> Session:
         now = self._clock.monotonic()
         current = identity.current
-        if current is not None and current.life.remaining(now) > _EARLY:
+        if current is not None and current.usable(now):
             current.used = True
             return current
         if refusal := identity.gate.refusal(now):
             raise self._suspended(identity, *refusal)
         return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
 
-    async def _login_again(self, identity: _Identity, stale: _Login, refused: Denied) -> _Login | None:
+    async def _login_again(self, identity: Identity, stale: Session, refused: Denied) -> Session | None:
         """After a 403: the login that replaced `stale`, or a new one if it is time for it; else None.
 
         The old token stays in use by others until the new one is there, and is not revoked.
@@ -229,7 +246,18 @@ class Clients:
             return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
         return None
 
-    async def _log_in(self, identity: _Identity) -> _Login:
+    async def _log_in_once(self, identity: Identity, stale: Session) -> None:
+        """Replace `stale`, unless that is done already. Raises LoginSuspended if the login must wait.
+
+        What would hang on the token that fades would have to move at once, again and again until a login succeeds.
+        """
+        if identity.current is not stale:
+            return
+        if refusal := identity.gate.refusal(self._clock.monotonic()):
+            raise self._suspended(identity, *refusal)
+        await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
+
+    async def _log_in(self, identity: Identity) -> Session:
         spec = identity.spec
         try:
             server = await self._server(spec.connection)
@@ -255,9 +283,9 @@ class Clients:
             raise
         return self._logged(identity, auth, issued, gathered.cache_key)
 
-    def _logged(self, identity: _Identity, auth: Auth, issued: float, cache_key: str) -> _Login:
+    def _logged(self, identity: Identity, auth: Auth, issued: float, cache_key: str) -> Session:
         identity.serials += 1
-        identity.current = _Login(
+        identity.current = Session(
             token=auth.client_token,
             accessor=auth.accessor,
             life=TokenLife.of(auth, issued),
@@ -268,28 +296,28 @@ class Clients:
             self._observer(identity.spec.login, Turn.UP)
         return identity.current
 
-    async def _renew(self, identity: _Identity) -> None:
-        """Renew one token; a failure leaves it to end by itself, after which the next user logs in."""
-        current = identity.current
-        if current is None:
-            return
-        current.used = False
+    async def _keep(self, identity: Identity, session: Session) -> None:
+        """Renew one token; one that fails ends by itself, after which the next user logs in."""
         issued = self._clock.monotonic()
-        try:
-            server = await self._server(identity.spec.connection)
-            auth = await server.call(
-                lambda transport: renew_self(transport, current.token, namespace=identity.spec.merged.namespace)
-            )
-        except (VaultError, SyncError) as exc:
-            if isinstance(exc, Denied):
-                current.life = TokenLife(issued=issued, ttl=_EARLY, renewable=False)
-            return
-        current.life = TokenLife.of(auth, issued)
+        server = self._servers.get(identity.server)
+        if server is not None and not session.life.expired(issued):
+            session.used = False
+            try:
+                auth = await server.call(
+                    lambda transport: renew_self(transport, session.token, namespace=identity.spec.merged.namespace)
+                )
+            except (VaultError, SyncError) as exc:
+                session.not_renewed(issued, for_ever=isinstance(exc, Denied))
+            else:
+                session.renewed(TokenLife.of(auth, issued))
+        if session.ends_soon(self._clock.monotonic()):
+            for owner in session.bereave():
+                self._observer(owner, Turn.FADING)
 
-    def _identity(self, spec: ClientSpec) -> _Identity:
+    def _identity(self, spec: ClientSpec) -> Identity:
         identity = self._identities.get(spec.login)
         if identity is None:
-            identity = self._identities[spec.login] = _Identity(
+            identity = self._identities[spec.login] = Identity(
                 spec, LoginGate(self._backoff, self._rng), LoginGate(self._backoff, self._rng)
             )
         identity.spec = spec  # generations and UIDs that do not enter the login may have moved
@@ -316,40 +344,68 @@ class Clients:
         )
         return server
 
-    def _suspended(self, identity: _Identity, error: Exception, seconds: float) -> LoginSuspended:
+    def _suspended(self, identity: Identity, error: Exception, seconds: float) -> LoginSuspended:
         return LoginSuspended(str(error), retry_in=seconds, waits_for=identity.spec.login, cause=error)
 
 
 class Client:
-    """One identity in one Vault namespace."""
+    """One identity in one Vault namespace; with a `session`, that very login and no other."""
 
-    def __init__(self, clients: Clients, identity: _Identity, namespace: str) -> None:
+    def __init__(self, clients: Clients, identity: Identity, namespace: str, session: Session | None = None) -> None:
         self._clients = clients
         self._identity = identity
         self._namespace = namespace
+        self._pinned = session is not None
+        self._session = session or identity.current
 
     @property
     def meta(self) -> ClientMeta:
         """How status names this client."""
-        current = self._identity.current
-        if current is None:
+        session = self._session
+        if session is None:
             return ClientMeta("", "")
-        key = current.cache_key
+        key = session.cache_key
         if key and self._namespace != self._identity.spec.merged.namespace:
             key = namespaced(key, self._namespace)
-        return ClientMeta(key, client_id(current.accessor))
+        return ClientMeta(key, client_id(session.accessor))
+
+    @property
+    def session(self) -> Session | None:
+        """The login that the last request went out with."""
+        return self._session
+
+    def hold(self, owner: Hashable) -> None:
+        """Keep the token of the last request alive as long as it can be, for a lease of `owner`."""
+        if self._session is not None:
+            self._clients.hold(owner, self._identity, self._session)
 
     async def read_kv(self, request: KvRequest) -> KvSecret:
-        """Read a secret, sharing a read that is under way.
+        """Read a secret, sharing a read that is under way. Raises as `call` does."""
 
-        After a 403 the identity logs in again once, if its back-off allows, and the read is repeated; a second
-        refusal is raised. Raises what `Clients.get` raises, and the errors of `vso.vault.read_kv`.
+        async def read(session: Session) -> KvSecret:
+            key = (self._identity.spec.login, session.serial, self._namespace, request)
+            return await self._clients.share(key, lambda: self._send(session, send))
+
+        async def send(transport: Transport, access: Access) -> KvSecret:
+            return await read_kv(transport, request, token=access.token, namespace=access.namespace)
+
+        return await self._call(read)
+
+    async def call(self, request: Callable[[Transport, Access], Awaitable[R]]) -> R:
+        """Run `request`, one function of `vso.vault`.
+
+        After a 403 the identity logs in again once, if its back-off allows, and the request is repeated; a second
+        refusal is raised. A client with a session of its own repeats nothing. Raises what `Clients.get` raises,
+        and the errors of the request.
         """
-        return await self._clients.read_kv(self._identity, request, self._namespace)
+        return await self._call(lambda session: self._send(session, request))
 
+    async def _call(self, send: Callable[[Session], Awaitable[R]]) -> R:
+        if self._pinned and self._session is not None:
+            return await send(self._session)
+        session = await self._clients.session_of(self._identity)
+        result, self._session = await self._clients.call(self._identity, session, send)
+        return result
 
-def _renewal_due(current: _Login | None, now: float) -> bool:
-    if current is None or not current.used:
-        return False
-    renew_at = current.life.renew_at
-    return renew_at is not None and now >= renew_at and not current.life.expired(now)
+    async def _send(self, session: Session, request: Callable[[Transport, Access], Awaitable[R]]) -> R:
+        return await self._clients.send(self._identity, session, request, self._namespace)

@@ -10,6 +10,7 @@
     ├── TransformationInvalid    SecretTransformations and templates cannot be used
     ├── InvalidSpec              the resource itself asks for something impossible
     ├── RenderError              the data cannot be brought into the form of a Secret
+    │   └── TemplateError        a template does not parse, fails, or takes too much
     ├── OwnershipError           the destination belongs to somebody else
     │   └── DestinationClaimed   another resource names the same destination, and goes first
     └── Unavailable              an earlier failure makes a try pointless for now
@@ -65,6 +66,10 @@ class InvalidSpec(SyncError):
 
 class RenderError(SyncError):
     """Vault's answer cannot be brought into the form of a Secret."""
+
+
+class TemplateError(RenderError):
+    """A template does not parse, fails, or takes too much; the text names it, and no value."""
 
 
 class OwnershipError(SyncError):

@@ -11,6 +11,8 @@ from vso.base import jitter
 DEFAULT_REFRESH: Final = 60.0
 """Base of the poll interval where `refreshAfter` is unset and MACs are kept (api.md section 4.4)."""
 
+_LATEST: Final = 0.95
+
 
 def back_horizon(seconds: float, rng: Random) -> float:
     """Draw from (0.8, 0.9] of `seconds`: early enough, and spread."""
@@ -27,3 +29,11 @@ def refresh_interval(refresh_after: float, *, compares: bool) -> float:
 def first_look(interval: float, rng: Random) -> float:
     """Delay of the first read after a start, for a resource that is in sync: spread over one interval."""
     return jitter(interval * 0.9, rng)
+
+
+def lease_horizon(duration: float, percent: int, share: float) -> float:
+    """When to renew what lasts `duration` seconds: `percent` of it (0 to 90), and up to a tenth more by `share`.
+
+    Never later than 95 % of it, so that a renewal is not sent in the last moment.
+    """
+    return duration * min(min(max(percent, 0), 90) / 100 + 0.1 * (1.0 - share), _LATEST)

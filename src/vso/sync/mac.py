@@ -37,6 +37,11 @@ class Signer:
         """`mac` together with the identity of the key that made it."""
         return f"{self.key_id}:{mac}"
 
+    def seed(self, *parts: bytes) -> bytes:
+        """32 bytes that nobody without the key can guess, equal for equal `parts`."""
+        message = b"".join(len(part).to_bytes(8, "big") + part for part in (b"seed", *parts))
+        return hmac.new(self._key, message, hashlib.sha256).digest()
+
     def is_comparable(self, record: str) -> bool:
         """Whether `record` was made with this key."""
         return record.startswith(f"{self.key_id}:")

@@ -12,18 +12,25 @@ import msgspec
 
 from vso.apis import core, names
 from vso.apis.meta import Key, Object, ObjectMeta, OwnerReference
+from vso.sync.certificate import Validity, validity_of
 from vso.sync.errors import OwnershipError
 from vso.sync.mac import Signer
 
 DEFAULT_TYPE: Final = "Opaque"
+_CERTIFIED: Final = "VaultPKISecret"
+"""Kind of the owners whose Secrets hold a certificate."""
 
 
 class Destination(Object, frozen=True, kw_only=True):
-    """A Secret reduced to what decisions need; `mac` is that of its data."""
+    """A Secret reduced to what decisions need; `mac` is that of its data.
+
+    `validity` is that of the certificate in a Secret of a VaultPKISecret.
+    """
 
     type: str = DEFAULT_TYPE
     mac: str = ""
     immutable: bool = False
+    validity: Validity | None = None
 
     @property
     def owner_uid(self) -> str:
@@ -63,11 +70,14 @@ class Step(Enum):
 
 def destination_of(secret: core.Secret, signer: Signer) -> Destination:
     """Reduce `secret` to what is remembered of it."""
+    data = secret.data or {}
+    certified = any(owner.kind == _CERTIFIED for owner in secret.metadata.owner_references)
     return Destination(
         metadata=secret.metadata,
         type=secret.type or DEFAULT_TYPE,
-        mac=signer.mac(secret.data or {}),
+        mac=signer.mac(data),
         immutable=bool(secret.immutable),
+        validity=validity_of(data) if certified else None,
     )
 
 

@@ -1,11 +1,12 @@
 """From Vault's answer to the data of a Secret. Pure (behaviour.md sections 8.5 and 8.6).
 
-Filters, `_raw` and the conversion to bytes; templates will enter here as one more source of keys.
+Filters, `_raw` and the conversion to bytes; what templates made (see `template`) comes in as finished keys.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 import re2
@@ -14,6 +15,7 @@ from vso.base import Sensitive
 from vso.sync import json_text
 from vso.sync.errors import RenderError
 from vso.sync.json_text import JSON
+from vso.sync.template import Template
 
 RAW: Final = "_raw"
 """Key under which the whole answer is kept, unless it is excluded."""
@@ -23,15 +25,20 @@ MAX_SECRET_BYTES: Final = 1024 * 1024
 _MAX_KEY: Final = 253
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
 _SHOWN: Final = 5
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """What a resource asks to be done with the source fields; patterns are RE2, searched unanchored."""
+    """What a resource asks to be done with the source fields; patterns are RE2, searched unanchored.
+
+    `templates` are in the order in which they are parsed.
+    """
 
     includes: frozenset[str] = field(default_factory=frozenset)
     excludes: frozenset[str] = field(default_factory=frozenset)
     exclude_raw: bool = False
+    templates: tuple[Template, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +49,28 @@ class Rendered:
     payload: Sensitive[dict[str, bytes]]
 
 
-def render(fields: Sensitive[bytes], raw: Sensitive[bytes], options: RenderOptions) -> Rendered:
+def render(
+    fields: Sensitive[bytes],
+    raw: Sensitive[bytes],
+    options: RenderOptions,
+    templated: Mapping[str, bytes] = _NOTHING,
+) -> Rendered:
     """Build the Secret from the JSON objects `fields` (source fields) and `raw` (Vault's whole data member).
 
-    In the payload `_raw` stands for the source fields alone, since the metadata of a kv-v2 version moves
-    without any change of the secret (regressions R02). Raises RenderError for a bad pattern, or if the
-    result cannot be a Secret.
+    `templated` holds what the templates made; of equal keys, `_raw` goes before it and the source fields after.
+    In the payload `_raw` stands for the source fields alone, since the metadata of a kv-v2 version moves without
+    any change of the secret (regressions R02). Raises RenderError for a bad pattern, or if the result cannot be
+    a Secret.
     """
     source = _object(fields)
-    if not options.exclude_raw and RAW in source:
+    if not options.exclude_raw and (RAW in source or RAW in templated):
+        whose = "a template makes" if RAW in templated else "Vault's secret has"
         raise RenderError(
-            f"Vault's secret has a field {RAW!r}, which is the name of the raw copy: "
+            f"key {RAW!r} not permitted in Secret data: {whose} a field of that name, which is that of the raw copy: "
             "rename the field, or set destination.transformation.excludeRaw"
         )
     data = {} if options.exclude_raw else {RAW: json_text.write(json_text.parse(raw.reveal()))}
+    data |= templated
     kept = filter_keys(source, includes=options.includes, excludes=options.excludes)
     for name in kept:
         data.setdefault(name, to_bytes(source[name]))

@@ -32,10 +32,12 @@ class Turn(Enum):
     TRIAL = "trial"
     """The server says that it is in order again: one request may prove it."""
     UP = "up"
+    FADING = "fading"
+    """The token that leases of the identity hang on ends, and cannot be kept."""
 
 
 Observer = Callable[[Hashable, Turn], None]
-"""Told the identity of the server or login, and what became of it."""
+"""Told the identity of the server, login or owner of leases, and what became of it."""
 
 
 class Server:

@@ -22,16 +22,14 @@ from vso.controllers.static_plan import (
     SyncReason,
     adopt,
     interval,
-    needs_restart,
     reason_to_read,
     sources,
 )
-from vso.sync import Destination, InvalidSpec, LoginId, ServerId, Signer
+from vso.sync import Destination, InvalidSpec, LoginId, ServerId
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOGIN = LoginId(ServerId(Key("a", "c"), "u1", "s"), Key("a", "v"), "u2", "l", "a")
 OTHER_LOGIN = LoginId(LOGIN.server, LOGIN.auth, "u2", "changed", "a")
-SIGNER = Signer(bytes(16))
 LIVE = Destination(metadata=ObjectMeta(name="web", namespace="app"), mac="mac")
 
 
@@ -56,7 +54,7 @@ SPEC = VaultStaticSecretSpec(
 WANTED = VaultStaticSecret(
     metadata=ObjectMeta(name="web", namespace="app", uid="u", generation=1), spec=SPEC, status=SYNCED
 )
-CURRENT = sources(WANTED, LOGIN, transformations=())
+CURRENT = sources(WANTED, LOGIN, rendering="", triggers=("", "", ""))
 PROGRESS = Progress(sources=CURRENT, mac="mac", due=100.0)
 
 
@@ -123,34 +121,3 @@ def test_an_interval_that_cannot_be_read_is_named(text: str) -> None:
     """Field and value."""
     with pytest.raises(InvalidSpec, match=r"spec.refreshAfter: invalid duration"):
         interval(replace(WANTED, spec=replace(SPEC, refresh_after=text)))
-
-
-A, B = SIGNER.record("a"), SIGNER.record("b")
-FOREIGN = Signer(b"x" * 16).record("a")
-
-
-@pytest.mark.parametrize(
-    ("record", "previous", "restart"),
-    [
-        (A, None, False),
-        (B, None, True),
-        (B, A, True),
-        ("", None, False),
-        ("", A, False),
-        ("", B, True),
-        (FOREIGN, A, False),
-        (FOREIGN, B, True),
-    ],
-)
-def test_workloads_restart_when_their_payload_differs_from_the_record(
-    record: str, previous: str | None, restart: bool
-) -> None:
-    """Without a usable record the live Secret is the record; the first sync restarts nothing."""
-    assert needs_restart(WANTED, record=record, previous=previous, payload=A, signer=SIGNER) is restart
-
-
-@pytest.mark.parametrize("changes", [{"hmac_secret_data": False}, {"rollout_restart_targets": ()}])
-def test_nothing_restarts_without_targets_or_macs(changes: dict[str, Any]) -> None:
-    """As documented for hmacSecretData."""
-    wanted = replace(WANTED, spec=replace(SPEC, **changes))
-    assert not needs_restart(wanted, record=B, previous=None, payload=A, signer=SIGNER)

@@ -33,7 +33,12 @@ from vso.apis.v1beta1.secret_transformation import (
     SecretTransformationSpec,
     SecretTransformationStatus,
 )
-from vso.apis.v1beta1.status import VaultClientMeta, VaultSecretLease, VaultStaticCredsMetaData
+from vso.apis.v1beta1.status import (
+    SecretExtensions,
+    VaultClientMeta,
+    VaultSecretLease,
+    VaultStaticCredsMetaData,
+)
 from vso.apis.v1beta1.transformation import (
     SourceTemplate,
     Template,
@@ -53,16 +58,29 @@ from vso.apis.v1beta1.vault_auth import (
 from vso.apis.v1beta1.vault_auth_global import VaultAuthGlobal, VaultAuthGlobalSpec, VaultAuthGlobalStatus
 from vso.apis.v1beta1.vault_connection import VaultConnection, VaultConnectionSpec, VaultConnectionStatus
 from vso.apis.v1beta1.vault_dynamic_secret import (
+    DynamicExtensions,
+    DynamicSettings,
+    LeaseToRevoke,
+    PendingLease,
+    RawResponse,
     VaultDynamicSecret,
     VaultDynamicSecretSpec,
     VaultDynamicSecretStatus,
 )
-from vso.apis.v1beta1.vault_pki_secret import VaultPKISecret, VaultPKISecretSpec, VaultPKISecretStatus
+from vso.apis.v1beta1.vault_pki_secret import (
+    Keystore,
+    PendingCertificate,
+    PKIExtensions,
+    PKISettings,
+    SecretKeyRef,
+    VaultPKISecret,
+    VaultPKISecretSpec,
+    VaultPKISecretStatus,
+)
 from vso.apis.v1beta1.vault_static_secret import (
     KvType,
     SyncConfig,
     VaultStaticSecret,
-    VaultStaticSecretExtensions,
     VaultStaticSecretSpec,
     VaultStaticSecretStatus,
 )
@@ -74,6 +92,8 @@ __all__ = [
     "CSISecrets",
     "CSISecretsSpec",
     "Destination",
+    "DynamicExtensions",
+    "DynamicSettings",
     "GcpAuth",
     "HCPAuth",
     "HCPAuthServicePrincipal",
@@ -84,12 +104,21 @@ __all__ = [
     "HCPVaultSecretsAppStatus",
     "HVSDynamicStatus",
     "JwtAuth",
+    "Keystore",
     "KubernetesAuth",
     "KvType",
+    "LeaseToRevoke",
     "MergeMode",
     "MergeStrategy",
     "MethodBlock",
+    "PKIExtensions",
+    "PKISettings",
+    "PendingCertificate",
+    "PendingLease",
+    "RawResponse",
     "RolloutRestartTarget",
+    "SecretExtensions",
+    "SecretKeyRef",
     "SecretTransformation",
     "SecretTransformationSpec",
     "SecretTransformationStatus",
@@ -126,7 +155,6 @@ __all__ = [
     "VaultSecretLease",
     "VaultStaticCredsMetaData",
     "VaultStaticSecret",
-    "VaultStaticSecretExtensions",
     "VaultStaticSecretSpec",
     "VaultStaticSecretStatus",
 ]

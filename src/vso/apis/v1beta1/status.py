@@ -55,3 +55,14 @@ class VaultStaticCredsMetaData(Block, frozen=True, kw_only=True):
     rotation_period: Annotated[int, Field("Seconds between two rotations.", required=True, format="int64")] = written(0)
     rotation_schedule: Annotated[str, Field("When Vault rotates, in the notation of cron.")] = ""
     ttl: Annotated[int, Field("Seconds until the next rotation.", required=True, format="int64")] = written(0)
+
+
+class SecretExtensions(Block, frozen=True, kw_only=True):
+    """What this operator records of every secret beyond the original's status."""
+
+    restarted_payload: Annotated[
+        str,
+        Field("HMAC of the data that workloads were last restarted for, or that was first synced."),
+    ] = ""
+    refreshed: Annotated[str, Field("Value of the refresh annotation that was handled last.")] = ""
+    rotated: Annotated[str, Field("Value of the rotate annotation that was handled last.")] = ""

@@ -12,6 +12,7 @@ from vso.apis.v1beta1.status import (
     ClientMeta,
     Conditions,
     LastGeneration,
+    SecretExtensions,
     SecretMac,
     VaultClientMeta,
     VaultSecretLease,
@@ -19,6 +20,36 @@ from vso.apis.v1beta1.status import (
 )
 
 RENEWAL_PERCENT: Final = 67
+
+
+class RawResponse(Block, frozen=True, kw_only=True):
+    """How an answer that is no JSON, such as a CA chain, gets into the Secret."""
+
+    key: Annotated[str, Field("Key of the Secret that gets the body of the answer as it came.")] = ""
+
+
+class DynamicSettings(Block, frozen=True, kw_only=True):
+    """What can be asked for beyond the original's fields."""
+
+    max_poll_interval: Annotated[
+        str,
+        Field(
+            "Longest time between two reads of a credential that Vault rotates, so that a rotation by hand is "
+            "noticed; unset, it is read when the next rotation is due.",
+            pattern=DURATION,
+        ),
+    ] = ""
+    revoke_superseded_after: Annotated[
+        str,
+        Field(
+            "How long after new credentials were written the lease of the old ones is revoked; unset, it runs out "
+            "by itself.",
+            pattern=DURATION,
+        ),
+    ] = ""
+    raw_response: Annotated[
+        RawResponse | None, Field("Keep the body of an answer that is no JSON; unset, such an answer is an error.")
+    ] = None
 
 
 class VaultDynamicSecretSpec(Block, frozen=True, kw_only=True):
@@ -56,6 +87,45 @@ class VaultDynamicSecretSpec(Block, frozen=True, kw_only=True):
     refresh_after: Annotated[
         str, Field("How long data without a lease is good for; unset, it is read once.", pattern=DURATION)
     ] = ""
+    extensions: Annotated[DynamicSettings, Field("What can be asked for beyond the original's fields.")] = (
+        DynamicSettings()
+    )
+
+
+class PendingLease(Block, frozen=True, kw_only=True):
+    """A lease whose credentials are on their way into the Secret."""
+
+    lease: Annotated[VaultSecretLease, Field("The lease.")] = VaultSecretLease()
+    since: Annotated[int, Field("When Vault made it, in Unix seconds.", format="int64")] = 0
+    mac: Annotated[str, Field("HMAC of the data to be written; tells whether the Secret has it.")] = ""
+    parent_expires: Annotated[
+        int, Field("End of the token that it hangs on, as parentExpires beside it.", format="int64")
+    ] = 0
+
+
+class LeaseToRevoke(Block, frozen=True, kw_only=True):
+    """A lease that no Secret holds any more."""
+
+    id: Annotated[str, Field("Id of the lease.")] = ""
+    after: Annotated[int, Field("When to revoke it, in Unix seconds.", format="int64")] = 0
+    expires: Annotated[int, Field("When it runs out by itself, in Unix seconds.", format="int64")] = 0
+
+
+class DynamicExtensions(SecretExtensions, frozen=True, kw_only=True):
+    """What this operator records of leases beyond the original's status."""
+
+    inputs: Annotated[str, Field("HMAC of what the credentials were requested and rendered with.")] = ""
+    written: Annotated[str, Field("HMAC of the data last written to the Secret; tells drift.")] = ""
+    parent_expires: Annotated[
+        int,
+        Field(
+            "End, in Unix seconds, of the Vault token that the lease hangs on, as last known; -1 for a token that "
+            "never ends, 0 if unknown.",
+            format="int64",
+        ),
+    ] = 0
+    pending: Annotated[PendingLease | None, Field("A lease whose credentials may not be in the Secret yet.")] = None
+    to_revoke: Annotated[tuple[LeaseToRevoke, ...], Field("Leases that no Secret holds any more.")] = ()
 
 
 class VaultDynamicSecretStatus(Block, frozen=True, kw_only=True):
@@ -77,6 +147,9 @@ class VaultDynamicSecretStatus(Block, frozen=True, kw_only=True):
     secret_mac: SecretMac = msgspec.field(default="", name="secretMAC")
     vault_client_meta: ClientMeta = VaultClientMeta()
     conditions: Conditions = ()
+    extensions: Annotated[DynamicExtensions, Field("What this operator records beyond the original's status.")] = (
+        DynamicExtensions()
+    )
 
 
 class VaultDynamicSecret(meta.Object, frozen=True, kw_only=True):

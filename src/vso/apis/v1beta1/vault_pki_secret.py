@@ -8,7 +8,36 @@ from vso.apis import meta
 from vso.apis.field import DURATION, DURATION_WITH_DAYS, Block, Field, written
 from vso.apis.v1beta1.destination import Destination
 from vso.apis.v1beta1.reading import Target, ToRestart, VaultAuthRef, VaultNamespace
-from vso.apis.v1beta1.status import Conditions, LastGeneration, SecretMac, Valid
+from vso.apis.v1beta1.status import Conditions, LastGeneration, SecretExtensions, SecretMac, Valid
+
+
+class SecretKeyRef(Block, frozen=True, kw_only=True):
+    """One key of a Secret in the namespace of the object."""
+
+    name: Annotated[str, Field("Name of the Secret.")] = ""
+    key: Annotated[str, Field("Key in its data.")] = ""
+
+
+class Keystore(Block, frozen=True, kw_only=True):
+    """A file that holds certificate, chain and private key together, as Java programs want it."""
+
+    format: Annotated[str, Field("Form of the file.", enum=("pkcs12", "jks"))] = ""
+    key: Annotated[str, Field("Key of the Secret that gets the file.")] = ""
+    password_secret_ref: Annotated[SecretKeyRef, Field("The password that protects the file.")] = SecretKeyRef()
+
+
+class PKISettings(Block, frozen=True, kw_only=True):
+    """What can be asked for beyond the original's fields."""
+
+    renew_at_percent: Annotated[
+        int | None,
+        Field(
+            "Share of its lifetime, in percent, after which a certificate is replaced; expiryOffset goes first.",
+            minimum=1,
+            maximum=99,
+        ),
+    ] = None
+    keystores: Annotated[tuple[Keystore, ...], Field("Keystores to add to the Secret.")] = ()
 
 
 class VaultPKISecretSpec(Block, frozen=True, kw_only=True):
@@ -45,6 +74,24 @@ class VaultPKISecretSpec(Block, frozen=True, kw_only=True):
     exclude_cn_from_sans: Annotated[
         bool, Field("Do not list the common name among the DNS names and e-mail addresses.")
     ] = msgspec.field(default=False, name="excludeCNFromSans")
+    extensions: Annotated[PKISettings, Field("What can be asked for beyond the original's fields.")] = PKISettings()
+
+
+class PendingCertificate(Block, frozen=True, kw_only=True):
+    """A certificate on its way into the Secret."""
+
+    serial_number: Annotated[str, Field("Its serial number.")] = ""
+    expiration: Annotated[int, Field("Its end, in Unix seconds.", format="int64")] = 0
+    since: Annotated[int, Field("When it was issued, in Unix seconds.", format="int64")] = 0
+    mac: Annotated[str, Field("HMAC of the data to be written; tells whether the Secret has it.")] = ""
+
+
+class PKIExtensions(SecretExtensions, frozen=True, kw_only=True):
+    """What this operator records of certificates beyond the original's status."""
+
+    inputs: Annotated[str, Field("HMAC of what the certificate was requested and rendered with.")] = ""
+    pending: Annotated[PendingCertificate | None, Field("A certificate that may not be in the Secret yet.")] = None
+    to_revoke: Annotated[tuple[str, ...], Field("Serial numbers of certificates still to be revoked.")] = ()
 
 
 class VaultPKISecretStatus(Block, frozen=True, kw_only=True):
@@ -62,6 +109,9 @@ class VaultPKISecretStatus(Block, frozen=True, kw_only=True):
         written("")
     )
     conditions: Conditions = ()
+    extensions: Annotated[PKIExtensions, Field("What this operator records beyond the original's status.")] = (
+        PKIExtensions()
+    )
 
 
 class VaultPKISecret(meta.Object, frozen=True, kw_only=True):

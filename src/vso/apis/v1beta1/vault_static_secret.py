@@ -9,7 +9,14 @@ from vso.apis import meta
 from vso.apis.field import DURATION, Block, Field, written
 from vso.apis.v1beta1.destination import Destination
 from vso.apis.v1beta1.reading import Target, ToRestart, VaultAuthRef, VaultNamespace
-from vso.apis.v1beta1.status import ClientMeta, Conditions, LastGeneration, SecretMac, VaultClientMeta
+from vso.apis.v1beta1.status import (
+    ClientMeta,
+    Conditions,
+    LastGeneration,
+    SecretExtensions,
+    SecretMac,
+    VaultClientMeta,
+)
 
 
 class KvType(StrEnum):
@@ -51,15 +58,6 @@ class VaultStaticSecretSpec(Block, frozen=True, kw_only=True):
     sync_config: Annotated[SyncConfig, Field("What else makes the operator read the secret again.")] = SyncConfig()
 
 
-class VaultStaticSecretExtensions(Block, frozen=True, kw_only=True):
-    """What this operator records beyond the original's status."""
-
-    restarted_payload: Annotated[
-        str,
-        Field("secretMAC of the data that workloads were last restarted for, or that was first synced."),
-    ] = ""
-
-
 class VaultStaticSecretStatus(Block, frozen=True, kw_only=True):
     """What was synced last."""
 
@@ -67,9 +65,9 @@ class VaultStaticSecretStatus(Block, frozen=True, kw_only=True):
     secret_mac: SecretMac = msgspec.field(default="", name="secretMAC")
     vault_client_meta: ClientMeta = VaultClientMeta()
     conditions: Conditions = ()
-    extensions: Annotated[
-        VaultStaticSecretExtensions, Field("What this operator records beyond the original's status.")
-    ] = VaultStaticSecretExtensions()
+    extensions: Annotated[SecretExtensions, Field("What this operator records beyond the original's status.")] = (
+        SecretExtensions()
+    )
 
 
 class VaultStaticSecret(meta.Object, frozen=True, kw_only=True):

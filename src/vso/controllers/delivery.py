@@ -1,0 +1,319 @@
+"""What the three kinds that write a Secret do alike, around the one thing that each does in its own way.
+
+A reconciler of such a kind gathers with `check`, `login_of` and `options_of`, asks Vault, and hands the answer to
+`render`, `writer`, `roll_out` and `write_status`. Errors go to `failed`.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+
+from vso.apis import names
+from vso.apis.conditions import ConditionType, EventReason, is_true
+from vso.apis.kinds import definition_of
+from vso.apis.meta import Condition, Key, Kind, Ref
+from vso.apis.required import missing_members
+from vso.base import Sensitive
+from vso.controllers.outcome import EXPECTED, Attempts, Expected, Failure
+from vso.controllers.reporting import CLIENT_FACTORY, Reporter
+from vso.controllers.restarter import Caution, Restarted, Restarter
+from vso.controllers.secret_status import new_conflict
+from vso.controllers.secret_writer import SecretWriter, Written
+from vso.controllers.status import StatusWriter
+from vso.controllers.tools import Tools
+from vso.controllers.transformation import render_options, uses_metadata
+from vso.controllers.waiting import Waiting
+from vso.controllers.world import Claimant, ref_to
+from vso.kube import NotFound
+from vso.runtime import Store, WorkQueue, ensure_finalizer, remove_finalizer
+from vso.sync import (
+    DEFAULT_TYPE,
+    ClientSpec,
+    CredentialMissing,
+    Destination,
+    DestinationClaimed,
+    InvalidSpec,
+    Rendered,
+    RenderOptions,
+    Step,
+    TemplateInput,
+    Wanted,
+    digest,
+    fingerprint,
+    owner_labels,
+    owner_reference,
+    render,
+    resolve,
+)
+from vso.vault import LoginRefused, VaultError
+
+C = TypeVar("C", bound=Claimant)
+_EMPTY: Final = b"{}"
+_PLAIN: Final = RenderOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What Vault answered, as JSON texts: the fields, the whole data member, and what only templates see."""
+
+    fields: Sensitive[bytes]
+    raw: Sensitive[bytes]
+    metadata: bytes = _EMPTY
+    wrap_info: Sensitive[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What became of the restarts: `record` is the payload that workloads run with, `open` one still to come."""
+
+    restarts: tuple[Restarted, ...]
+    record: str
+    open: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """The payload just written, as `Signer.record`; `before` is the one before it where the status has none."""
+
+    now: str
+    record: str
+    before: str | None
+
+
+class Delivery(Generic[C]):
+    """The common part of one kind's controller."""
+
+    def __init__(self, tools: Tools, queue: WorkQueue, *, kind: Kind[C], store: Store[C]) -> None:
+        self._tools = tools
+        self._world = tools.world
+        self._kind = kind
+        self._store = store
+        self._finalizer = definition_of(kind).finalizer
+        settings = tools.settings
+        self._statuses = StatusWriter(tools.kube, kind, store)
+        self._restarter = Restarter(tools.kube, tools.clock)
+        self._log = structlog.get_logger(kind.resource.kind.lower())
+        self.attempts = Attempts(settings.backoff, max_elapsed=settings.max_elapsed, clock=tools.clock, rng=tools.rng)
+        self.writer = SecretWriter(tools.kube, tools.world, tools.signer)
+        self.report = Reporter(tools.recorder, kind.resource.kind)
+        self.waiting = Waiting(queue, tools.rng)
+
+    # What is wanted.
+
+    def check(self, wanted: C) -> None:
+        """Raise InvalidSpec for what cannot be carried out, DestinationClaimed if another resource goes first."""
+        if missing := missing_members(wanted):
+            raise InvalidSpec(f"these required fields are not set: {', '.join(missing)}")
+        if not wanted.spec.destination.name:
+            raise InvalidSpec("spec.destination.name is empty: name the Secret to write")
+        first = self._world.claimants(destination_key(wanted))[:1]
+        if first and first[0].metadata.uid != wanted.metadata.uid:
+            raise DestinationClaimed(
+                f"the destination Secret {destination_key(wanted)} is written by {ref_to(first[0])}, which is older: "
+                "name another destination in one of them"
+            )
+
+    def login_of(self, wanted: C) -> ClientSpec:
+        """The login that `wanted` asks for. Raises ReferenceInvalid."""
+        return resolve(
+            wanted.spec.vault_auth_ref,
+            consumer=wanted.metadata.namespace,
+            references=self._world,
+            options=self._tools.settings.global_auth,
+        )
+
+    def options_of(self, wanted: C) -> RenderOptions:
+        """Filters and templates in force. Raises TransformationInvalid."""
+        return render_options(
+            wanted, find=self._world.transformations.get, exclude_raw=self._tools.settings.exclude_raw
+        )
+
+    def rendering(self, wanted: C, options: RenderOptions) -> str:
+        """Names all that the data depends on, Vault's answer apart."""
+        if options == _PLAIN:
+            return ""
+        meta = wanted.metadata
+        labels = meta.labels if uses_metadata(options.templates, "Labels") else {}
+        annotations = meta.annotations if uses_metadata(options.templates, "Annotations") else {}
+        filters = (sorted(options.includes), sorted(options.excludes), options.exclude_raw)
+        templates = [(one.name, one.key, one.text) for one in options.templates]
+        return fingerprint((filters, templates, labels, annotations))
+
+    def secret_of(self, wanted: C, mac: str) -> Wanted:
+        """The Secret that `wanted` asks for, with the data that `mac` stands for."""
+        destination = wanted.spec.destination
+        return Wanted(
+            key=destination_key(wanted),
+            create=destination.create,
+            overwrite=destination.overwrite,
+            type=destination.type or DEFAULT_TYPE,
+            labels={**destination.labels, **owner_labels(wanted)},
+            annotations=destination.annotations,
+            owner=owner_reference(wanted),
+            mac=mac,
+        )
+
+    def rivals(self, wanted: C) -> tuple[Ref, ...]:
+        """The other resources that name the same destination."""
+        claimants = self._world.claimants(destination_key(wanted))
+        return tuple(ref_to(one) for one in claimants if one.metadata.uid != wanted.metadata.uid)
+
+    # What is there, and what is made of it.
+
+    async def live(self, wanted: C) -> Destination | None:
+        """The destination, from memory where the watch shows it, else from the cluster."""
+        if wanted.spec.destination.create:
+            found = self._world.destinations.get(destination_key(wanted))
+            if found is not None:
+                return found
+        # It need not be absent: without our labels it is out of the watch's sight.
+        return await self.writer.look(destination_key(wanted))
+
+    async def render(self, wanted: C, source: Source, options: RenderOptions) -> Rendered:
+        """The data of the Secret. Raises RenderError."""
+        templated: Mapping[str, bytes] = {}
+        if options.templates:
+            made = await self._tools.templates.render(
+                options.templates,
+                TemplateInput(
+                    secrets=source.fields,
+                    metadata=source.metadata,
+                    wrap_data=source.wrap_info,
+                    annotations=wanted.metadata.annotations or None,
+                    labels=wanted.metadata.labels or None,
+                ),
+                # Salts and random numbers depend on what goes in, so that equal input gives equal output.
+                seed=self._tools.signer.seed(wanted.metadata.uid.encode(), source.fields.reveal()),
+                now=self._tools.clock.now(),
+            )
+            templated = made.reveal()
+        return render(source.fields, source.raw, options, templated)
+
+    async def roll_out(self, wanted: C, payload: Payload, written: Written) -> Rollout:
+        """Restart the targets if they run with another payload than the one just written."""
+        caution = caution_of(payload, written.step, comparable=self._tools.signer.is_comparable(payload.record))
+        restarts = await self._restart(wanted, payload.now, caution)
+        if any(one.error for one in restarts):
+            return Rollout(restarts, payload.before or payload.record, payload.now)
+        return Rollout(restarts, payload.now)
+
+    async def roll_out_again(self, wanted: C, payload: str, record: str) -> Rollout:
+        """Try again to restart for `payload`; nothing if it is empty."""
+        restarts = await self._restart(wanted, payload, Caution.UNLESS_DONE) if payload else ()
+        if any(one.error for one in restarts):
+            return Rollout(restarts, record, payload)
+        return Rollout(restarts, payload or record)
+
+    # What is told.
+
+    def settled(self, wanted: C, *, complete: bool = True) -> None:
+        """Note that nothing stands in the way of `wanted`; `complete`: no restart is left to be tried again."""
+        self.waiting.forget(wanted.key)
+        if complete:
+            self.attempts.succeeded(wanted.key)
+
+    def failed(self, wanted: C, error: Expected) -> Failure:
+        """What `error` amounts to; the resource is brought back when what it waits for recovers."""
+        failure = self.attempts.failed(wanted.key, error)
+        waits_for = failure.waits_for
+        self.waiting.add(wanted.key, self._waits_for(wanted, error) if waits_for is None else waits_for)
+        return failure
+
+    def tell_failure(self, wanted: C, failure: Failure, reason: EventReason) -> None:
+        """Emit the events and the log line of a failure that is news."""
+        if failure.unrecoverable:
+            self.report.warning(wanted, EventReason.UNRECOVERABLE, f"err={failure.text}", component=CLIENT_FACTORY)
+        self.report.warning(wanted, reason, failure.text)
+        self._log.warning("secret not synced", reason=reason.value, error=failure.text, **self.who(wanted))
+
+    async def write_status(self, wanted: C, status: Any, *, conditions: Sequence[Condition]) -> C:
+        """Send `status`, whose conditions are `conditions`; the object as it is now."""
+        # A failure tells of the conflict itself.
+        if is_true(conditions, ConditionType.READY) and (
+            conflict := new_conflict(wanted.status.conditions, conditions)
+        ):
+            self.report.warning(wanted, EventReason.DESTINATION_CONFLICT, conflict)
+        try:
+            await self._statuses.write(wanted, status)
+        except NotFound:
+            self._log.debug("resource vanished before its status was written", **self.who(wanted))
+        return self._store.get(wanted.key) or wanted
+
+    async def ensure_finalizer(self, wanted: C) -> C:
+        """`wanted` with our finalizer; the object as it is now."""
+        if self._finalizer in wanted.metadata.finalizers:
+            return wanted
+        latest = await ensure_finalizer(self._tools.kube, self._kind, wanted, self._finalizer)
+        self._store.observe(latest)
+        return latest
+
+    async def remove_finalizer(self, wanted: C) -> None:
+        """Take our finalizer away, be it one that the original left."""
+        if self._finalizer in wanted.metadata.finalizers:
+            latest = self._store.get(wanted.key) or wanted
+            self._store.observe(await remove_finalizer(self._tools.kube, self._kind, latest, self._finalizer))
+
+    def forget(self, key: Key) -> None:
+        """Forget a resource that goes."""
+        self.attempts.succeeded(key)
+        self.waiting.forget(key)
+
+    def synced(self, wanted: C, written: Written, *, reason: str, event: tuple[EventReason, str]) -> None:
+        """Tell that the Secret was written."""
+        self.report.normal(wanted, *event)
+        secret = written.destination.key.name
+        self._log.info("secret synced", secret=secret, step=written.step.value, reason=reason, **self.who(wanted))
+
+    def who(self, wanted: C) -> dict[str, str]:
+        """What names `wanted` in a log line."""
+        meta = wanted.metadata
+        return {"kind": self._kind.resource.kind, "namespace": meta.namespace, "name": meta.name}
+
+    async def _restart(self, wanted: C, payload: str, caution: Caution | None) -> tuple[Restarted, ...]:
+        targets = wanted.spec.rollout_restart_targets
+        if caution is None or not targets:
+            return ()
+        restarts = await self._restarter.restart(wanted, targets, payload=digest(payload), caution=caution)
+        for one in restarts:
+            what = f"{one.target.kind} {wanted.metadata.namespace}/{one.target.name}"
+            if one.error:
+                text = f"Rollout restart failed for {what}, err={one.error}"
+                self.report.warning(wanted, EventReason.ROLLOUT_RESTART_FAILED, text)
+            elif not one.earlier:
+                self.report.normal(wanted, EventReason.ROLLOUT_RESTART_TRIGGERED, f"Rollout restart of {what}")
+        return restarts
+
+    def _waits_for(self, wanted: C, error: Expected) -> Hashable | None:
+        """The server or login whose recovery is worth another attempt at once."""
+        try:
+            login = self.login_of(wanted).login
+        except EXPECTED:
+            return None
+        if isinstance(error, VaultError) and error.outage:
+            return login.server
+        return login if isinstance(error, LoginRefused | CredentialMissing) else None
+
+
+def destination_key(wanted: Claimant) -> Key:
+    """The Secret that `wanted` names."""
+    return Key(wanted.metadata.namespace, wanted.spec.destination.name)
+
+
+def triggers(wanted: Claimant) -> tuple[str, str, str]:
+    """The values of the annotations that ask for something: refresh, rotate, resync."""
+    annotations = wanted.metadata.annotations
+    return annotations.get(names.REFRESH, ""), annotations.get(names.ROTATE, ""), annotations.get(names.RESYNC, "")
+
+
+def caution_of(payload: Payload, step: Step, *, comparable: bool) -> Caution | None:
+    """How careful a restart must be after the write `step`; None if there is nothing to restart for.
+
+    `comparable` tells whether the payload on record was named with the present key. The first sync, which has
+    nothing to compare with, restarts nothing.
+    """
+    if payload.record != payload.now if comparable else payload.before not in {None, payload.now}:
+        return Caution.NONE if step.changes_data and comparable else Caution.UNLESS_DONE
+    # The Secret changed back to the payload on record: a crash may have left workloads with the one between.
+    return Caution.IF_OTHER if step in {Step.DATA, Step.WHOLE} and comparable else None

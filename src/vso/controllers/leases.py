@@ -1,0 +1,163 @@
+"""Ends leases that no Secret holds any more, and those of a resource that is deleted.
+
+What is to be revoked is kept in status until Vault has said that it is done, so that no crash loses a lease; a
+refusal by policy is told once and not repeated, since a lease runs out by itself.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import structlog
+from msgspec import structs
+
+from vso.apis.conditions import EventReason
+from vso.apis.v1beta1 import LeaseToRevoke, VaultDynamicSecret
+from vso.base import Clock
+from vso.controllers.delivery import Delivery
+from vso.controllers.dynamic_plan import NEVER_ENDS
+from vso.controllers.dynamic_status import announced, arrived, known_leases, lost, to_status
+from vso.controllers.outcome import EXPECTED, is_passing
+from vso.sync import Client, Clients, Destination
+from vso.vault import Invalid, Lease, LeaseNotFound, revoke_lease
+
+_PATIENCE: Final = 5.0
+"""Seconds that one revocation may take."""
+_RELEASE_WITHIN: Final = 30.0
+"""Seconds after the request for a deletion in which revocations are tried; then the leases are left to run out."""
+_log = structlog.get_logger("leases")
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Which leases are still to be revoked; `trouble` says why, empty if none was tried in vain."""
+
+    left: tuple[LeaseToRevoke, ...]
+    trouble: str = ""
+
+
+class LeaseKeeper:
+    """Keeps each lease of VaultDynamicSecrets on record, and revokes those that nobody needs."""
+
+    def __init__(self, clients: Clients, delivery: Delivery[VaultDynamicSecret], clock: Clock) -> None:
+        self._clients = clients
+        self._delivery = delivery
+        self._clock = clock
+
+    async def recover(self, wanted: VaultDynamicSecret, live: Destination | None) -> VaultDynamicSecret:
+        """Finish or undo what an interrupted attempt began, and revoke what is due; the object as it is now.
+
+        If the Secret `live` has the data of the pending lease, that is the lease in force; if not, it goes.
+        """
+        status, pending = wanted.status, wanted.status.extensions.pending
+        if pending is not None and live is not None and live.mac == pending.mac:
+            status = arrived(wanted, pending, unix=self._unix())
+        elif pending is not None:
+            status = lost(wanted, pending.lease, unix=self._unix())
+        swept = await self.sweep(wanted, status.extensions.to_revoke)
+        status = structs.replace(status, extensions=structs.replace(status.extensions, to_revoke=swept.left))
+        if status == wanted.status:
+            return wanted
+        return await self._delivery.write_status(wanted, status, conditions=status.conditions)
+
+    async def announce(
+        self, wanted: VaultDynamicSecret, client: Client, lease: Lease, *, mac: str
+    ) -> VaultDynamicSecret:
+        """Put `lease` on record before its credentials go anywhere; the object as it is now.
+
+        If that cannot be, the lease is revoked, and the reason raised.
+        """
+        client.hold(wanted.key)
+        status = announced(wanted, lease, mac=mac, unix=self._unix(), parent_expires=self.end_of(client))
+        try:
+            return await self._delivery.write_status(wanted, status, conditions=status.conditions)
+        except EXPECTED:
+            await self._send(wanted, client, lease.id)
+            raise
+
+    async def discard(self, wanted: VaultDynamicSecret, client: Client, lease: Lease) -> None:
+        """Revoke a lease whose credentials cannot be used, now or as soon as Vault lets."""
+        if lease.id and await self._send(wanted, client, lease.id):
+            status = lost(wanted, to_status(lease), unix=self._unix())
+            await self._delivery.write_status(wanted, status, conditions=status.conditions)
+
+    async def end(self, wanted: VaultDynamicSecret) -> bool:
+        """Revoke all that a deleted resource leaves behind; False if that is to be tried again."""
+        leases = known_leases(wanted) if wanted.spec.revoke else []
+        swept = await self.sweep(wanted, leases)
+        if not swept.left:
+            return True
+        since = wanted.metadata.deletion_timestamp
+        if since is not None and (self._clock.now() - since).total_seconds() < _RELEASE_WITHIN:
+            return False
+        text = f"{len(swept.left)} leases were not revoked and are left to run out, err={swept.trouble}"
+        self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_REVOKE, text)
+        return True
+
+    def end_of(self, client: Client) -> int:
+        """The end of the client's token in Unix seconds, or NEVER_ENDS; 0 if it is unknown."""
+        if client.session is None:
+            return 0
+        left = client.session.life.remaining(self._clock.monotonic())
+        return NEVER_ENDS if left == inf else self._unix() + round(left)
+
+    def _unix(self) -> int:
+        return round(self._clock.now().timestamp())
+
+    async def sweep(self, wanted: VaultDynamicSecret, leases: Iterable[LeaseToRevoke]) -> Swept:
+        """Revoke those of `leases` whose time has come. Never raises what belongs to the job."""
+        now = self._clock.now().timestamp()
+        left, trouble = [], ""
+        for lease in leases:
+            if lease.expires and lease.expires < now:
+                continue
+            if lease.after > now:
+                left.append(lease)
+                continue
+            failed = trouble or await self._try(wanted, lease.id)
+            if failed:
+                trouble = failed
+                left.append(lease)
+        return Swept(tuple(left), trouble)
+
+    async def _try(self, wanted: VaultDynamicSecret, lease_id: str) -> str:
+        """Revoke one lease; empty if there is nothing left to do, else what is in the way for now."""
+        namespace = wanted.spec.namespace
+        client = self._clients.held(wanted.key, namespace=namespace)
+        if client is None:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    client = await self._clients.get(self._delivery.login_of(wanted), namespace=namespace)
+            except (*EXPECTED, TimeoutError) as error:
+                if is_passing(error):
+                    return str(error) or "Vault did not answer in time"
+                self._tell_failure(wanted, error)
+                return ""
+        return await self._send(wanted, client, lease_id)
+
+    async def _send(self, wanted: VaultDynamicSecret, client: Client, lease_id: str) -> str:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await client.call(
+                    lambda transport, access: revoke_lease(
+                        transport, lease_id, token=access.token, namespace=access.namespace
+                    )
+                )
+        except LeaseNotFound:
+            return ""
+        except (*EXPECTED, TimeoutError) as error:
+            # An engine whose database is down lets Vault answer 400.
+            if is_passing(error) or isinstance(error, Invalid):
+                return str(error) or "Vault did not answer in time"
+            self._tell_failure(wanted, error)
+            return ""
+        self._delivery.report.normal(wanted, EventReason.SECRET_LEASE_REVOKE, f"Lease revoked: {lease_id}")
+        _log.info("lease revoked", lease=lease_id, **self._delivery.who(wanted))
+        return ""
+
+    def _tell_failure(self, wanted: VaultDynamicSecret, error: Exception) -> None:
+        text = f"a lease was not revoked and is left to run out, err={error}"
+        self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_REVOKE, text)
+        _log.warning("lease not revoked", error=str(error), **self._delivery.who(wanted))

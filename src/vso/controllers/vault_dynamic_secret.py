@@ -1,0 +1,438 @@
+"""VaultDynamicSecret: credentials that Vault makes or rotates, or any other answer (behaviour.md section 6).
+
+Read `reconcile` first. Decisions are in `dynamic_plan`, what all kinds that write a Secret do alike in `delivery`.
+A lease is on record before its credentials go into the Secret: whatever is interrupted, each live lease is known
+to status, and the next look either finishes what was begun or has the lease revoked.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import structs
+
+from vso.apis.conditions import ConditionType, EventReason, NewCondition, Reason
+from vso.apis.kinds import VAULT_DYNAMIC_SECRET
+from vso.apis.meta import Key
+from vso.apis.v1beta1 import VaultDynamicSecret, VaultDynamicSecretStatus
+from vso.base import jitter
+from vso.controllers.delivery import Delivery, Payload, Source, destination_key, triggers
+from vso.controllers.dynamic_plan import (
+    Act,
+    Progress,
+    SyncReason,
+    View,
+    adopted,
+    awaits_rotation,
+    due_at,
+    next_act,
+    pause,
+    poll_ceiling,
+)
+from vso.controllers.dynamic_status import Stored, renewed, stored
+from vso.controllers.leases import LeaseKeeper
+from vso.controllers.outcome import EXPECTED, Expected, show_seconds
+from vso.controllers.restarter import Restarted
+from vso.controllers.secret_status import Success, after_failure, after_success, kept
+from vso.controllers.secret_writer import Written
+from vso.controllers.tools import Tools
+from vso.runtime import Next, WorkQueue
+from vso.sync import Client, ClientSpec, Destination, Rendered, RenderOptions, Turn, fingerprint, plan
+from vso.vault import (
+    Lease,
+    LogicalRequest,
+    LogicalSecret,
+    StaticCreds,
+    VaultError,
+    parse_static,
+    renew_lease,
+    request_secret,
+)
+
+_UNKNOWN: Final = "unknown"
+_RETRY_SWEEP: Final = 15.0
+_RELEASE_RETRY: Final = 3.0
+_OWN_EVENTS: Final = frozenset(
+    {
+        EventReason.VAULT_CLIENT_CONFIG_ERROR,
+        EventReason.TRANSFORMATION_ERROR,
+        EventReason.DESTINATION_CONFLICT,
+    }
+)
+_UNSEEN: Final = frozenset({"ttl", "rotation_period", "rotation_schedule", "last_vault_rotation", "_raw"})
+"""Keys of rotated credentials that move without any rotation (regressions R03)."""
+
+
+class VaultDynamicSecretReconciler:
+    """Keeps destinations supplied with credentials that work."""
+
+    def __init__(self, tools: Tools, queue: WorkQueue) -> None:
+        self._tools = tools
+        self._world = tools.world
+        self._clock = tools.clock
+        self._rng = tools.rng
+        self._delivery = Delivery(tools, queue, kind=VAULT_DYNAMIC_SECRET, store=tools.world.dynamic)
+        self._keeper = LeaseKeeper(tools.clients, self._delivery, tools.clock)
+        self._progress: dict[Key, Progress] = {}
+
+    async def reconcile(self, key: Key) -> Next:
+        """See that the destination of `key` holds credentials that work, and will do so until the next look."""
+        wanted = self._world.dynamic.get(key)
+        if wanted is None or wanted.deleting:
+            return await self._release(key, wanted)
+        delivery = self._delivery
+        try:
+            delivery.check(wanted)
+            spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
+            live = await delivery.live(wanted)
+            wanted = await self._keeper.recover(wanted, live)
+            view = self._view(wanted, live, self._inputs(wanted, spec, options))
+            act, reason = next_act(view, ceiling=self._ceiling(wanted))
+            if act is Act.RENEW:
+                renewed = await self._renew(wanted, spec, view)
+                if renewed is not None:
+                    return renewed
+                act, reason = Act.FETCH, SyncReason.RENEWAL_FAILED
+            if act is Act.FETCH:
+                return await self._fetch(wanted, _Order(spec, options, view, reason))
+            return await self._maintain(wanted, view)
+        except EXPECTED as error:
+            return await self._failed(wanted, error)
+
+    def wake(self, identity: Hashable, turn: Turn) -> None:
+        """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
+        self._delivery.waiting.wake(identity, turn)
+
+    def _view(self, wanted: VaultDynamicSecret, live: Destination | None, inputs: str) -> View:
+        now = self._clock.monotonic()
+        progress = self._progress.get(wanted.key)
+        if progress is None:
+            fresh = Progress(inputs=inputs, since=now, share=self._rng.random(), resync=triggers(wanted)[2])
+            payload = self._tools.signer.record(wanted.status.extensions.written)
+            unix = self._clock.now().timestamp()
+            progress = adopted(wanted, live, fresh=fresh, unix=unix, payload=payload)
+        if progress is not None:
+            self._progress[wanted.key] = progress
+        return View(
+            wanted=wanted,
+            progress=progress,
+            live=live,
+            inputs=inputs,
+            triggers=triggers(wanted),
+            replace_at=None if progress is None else self._replace_at(wanted.key, progress),
+            now=now,
+        )
+
+    def _replace_at(self, key: Key, progress: Progress) -> float | None:
+        """When the end of the token makes new credentials necessary; None if that is not known to be so."""
+        held = self._tools.clients.held(key)
+        if held is None or held.session is None:
+            return progress.replace_by
+        return held.session.replace_at(progress.share)
+
+    async def _renew(self, wanted: VaultDynamicSecret, spec: ClientSpec, view: View) -> Next | None:
+        """Prolong the lease; None if new credentials are needed.
+
+        Raises what says that Vault is out of order: then the lease is kept, and tried again.
+        """
+        lease, namespace = wanted.status.secret_lease, wanted.spec.namespace
+        client = self._tools.clients.held(wanted.key, namespace=namespace)
+        if client is None:
+            client = await self._tools.clients.get(spec, namespace=namespace)
+        since = self._clock.monotonic()
+        try:
+            granted = await client.call(
+                lambda transport, access: renew_lease(
+                    transport, lease.id, lease.duration, token=access.token, namespace=access.namespace
+                )
+            )
+        except VaultError as error:
+            if error.transient and not self._is_over(wanted):
+                raise
+            self._delivery.report.warning(
+                wanted,
+                EventReason.SECRET_LEASE_RENEWAL_ERROR,
+                f"Could not renew lease, new credentials are requested, lease_id={lease.id}, err={error}",
+            )
+            return None
+        if granted.duration < lease.duration or granted.id not in {"", lease.id}:
+            self._delivery.report.normal(
+                wanted,
+                EventReason.SECRET_LEASE_RENEWAL,
+                f"Lease renewal duration was truncated from {lease.duration}s to {granted.duration}s, "
+                "requesting new credentials",
+            )
+            return None
+        return await self._renewed(wanted, view, granted, since)
+
+    async def _renewed(self, wanted: VaultDynamicSecret, view: View, granted: Lease, since: float) -> Next:
+        if view.progress is None:
+            raise AssertionError  # only what is in place is renewed
+        held = self._tools.clients.held(wanted.key)
+        ends = wanted.status.extensions.parent_expires if held is None else self._keeper.end_of(held)
+        status = renewed(wanted, granted, unix=self._unix(), refresh=view.triggers[0], parent_expires=ends)
+        renewal = NewCondition(
+            type=ConditionType.LEASE_RENEWAL,
+            status=True,
+            reason=Reason.SECRET_LEASE_RENEWAL,
+            message="Successfully renewed lease",
+        )
+        progress = replace(view.progress, since=since, share=self._rng.random())
+        return await self._succeeded(wanted, progress, _Result(status=status, more=(renewal,)))
+
+    async def _fetch(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+        """Ask Vault for credentials, and put them into the Secret."""
+        delivery = self._delivery
+        # Whatever would make the lease useless is found out before there is one (corrections.md I12).
+        plan(order.view.live, delivery.secret_of(wanted, mac=""))
+        if order.options.templates:
+            await self._tools.templates.parse(order.options.templates)
+        if wanted.spec.revoke:
+            wanted = await delivery.ensure_finalizer(wanted)
+        client = await self._tools.clients.get(order.spec, namespace=wanted.spec.namespace, lasting=True)
+        since = self._clock.monotonic()
+        request = _request(wanted)
+        secret = await client.call(
+            lambda transport, access: request_secret(transport, request, token=access.token, namespace=access.namespace)
+        )
+        creds = None if secret.lease.renewable else parse_static(secret.data.reveal())
+        if creds is not None and awaits_rotation(wanted, creds, unix=self._clock.now().timestamp()):
+            return self._await_rotation(wanted, order)
+        rendered = await self._render(wanted, order, client, secret)
+        answer = _Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
+        return await self._store(wanted, order, answer)
+
+    async def _render(
+        self, wanted: VaultDynamicSecret, order: "_Order", client: Client, secret: LogicalSecret
+    ) -> Rendered:
+        try:
+            source = Source(fields=secret.data, raw=secret.data, wrap_info=secret.wrap_info)
+            return await self._delivery.render(wanted, source, order.options)
+        except EXPECTED:
+            await self._keeper.discard(wanted, client, secret.lease)
+            raise
+
+    async def _store(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer") -> Next:
+        """Write the Secret, on record before and after, and restart what uses it."""
+        delivery, lease = self._delivery, answer.secret.lease
+        static = answer.creds is not None
+        before = await self._payload_before(wanted, order, static=static)
+        payload = self._record(answer.rendered.payload.reveal(), static=static)
+        mac = self._mac_to_write(wanted, order, answer, Payload(now=payload, record="", before=before))
+        if lease.id:
+            wanted = await self._keeper.announce(wanted, answer.client, lease, mac=mac)
+        secret_wanted = delivery.secret_of(wanted, mac)
+        written = await delivery.writer.ensure(secret_wanted, answer.rendered.data)
+        await delivery.writer.prune(secret_wanted)
+        record = wanted.status.extensions.restarted_payload
+        rollout = await delivery.roll_out(wanted, Payload(now=payload, record=record, before=before), written)
+        if not lease.id:
+            self._tools.clients.release(wanted.key)
+        view = order.view
+        new = Stored(
+            lease=lease,
+            creds=answer.creds,
+            mac=mac,
+            inputs=view.inputs,
+            payload=payload,
+            record=rollout.record,
+            client=answer.client.meta,
+            parent_expires=self._keeper.end_of(answer.client),
+            triggers=view.triggers,
+            orphaned=order.reason is SyncReason.MISSING,
+        )
+        status = stored(wanted, new, unix=self._unix())
+        share = self._rng.random()
+        progress = Progress(
+            inputs=view.inputs, since=answer.since, share=share, resync=view.triggers[2], restart=rollout.open
+        )
+        self._tell(structs.replace(wanted, status=status), progress, written, order)
+        wrote = written.step.changes_data
+        return await self._succeeded(wanted, progress, _Result(status=status, wrote=wrote, restarts=rollout.restarts))
+
+    def _mac_to_write(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer", payload: Payload) -> str:
+        """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
+        signer, live, recorded = self._tools.signer, order.view.live, wanted.status.extensions
+        known = recorded.restarted_payload if signer.is_comparable(recorded.restarted_payload) else payload.before
+        untouched = live is not None and live.mac == (recorded.written or live.mac)
+        if live is not None and untouched and answer.creds is not None and known == payload.now:
+            return live.mac
+        return signer.mac(answer.rendered.data.reveal())
+
+    async def _maintain(self, wanted: VaultDynamicSecret, view: View) -> Next:
+        """Nothing to ask Vault for: repair what needs no new data, retry restarts, end old leases."""
+        progress = view.progress
+        if progress is None or view.live is None:
+            raise AssertionError  # without them there is a reason to fetch
+        marks = self._delivery.secret_of(wanted, view.live.mac)
+        if wanted.spec.destination.create:
+            await self._delivery.writer.repair(view.live, marks)
+        old = wanted.status
+        rollout = await self._delivery.roll_out_again(wanted, progress.restart, old.extensions.restarted_payload)
+        extensions = structs.replace(
+            old.extensions,
+            restarted_payload=rollout.record,
+            inputs=view.inputs,
+            written=old.extensions.written or view.live.mac,
+        )
+        result = _Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
+        return await self._succeeded(wanted, replace(progress, restart=rollout.open), result)
+
+    def _await_rotation(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+        """Look again soon, without holding a worker, and without a word: this is how a rotation goes."""
+        now = self._clock.monotonic()
+        progress = order.view.progress or Progress(inputs="", since=now, share=0.0)
+        wait = pause(progress.polls, self._rng)
+        self._progress[wanted.key] = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
+        return Next.after(wait, "rotation")
+
+    async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: "_Result") -> Next:
+        self._progress[wanted.key] = progress
+        self._delivery.settled(wanted, complete=not progress.restart)
+        status = structs.replace(result.status, last_generation=wanted.metadata.generation)
+        renewals = result.more or (kept(wanted, ConditionType.LEASE_RENEWAL) if status.secret_lease.id else [])
+        success = Success(
+            horizon=self._horizon(structs.replace(wanted, status=status), progress),
+            wrote=result.wrote,
+            restarts=result.restarts,
+            rivals=self._delivery.rivals(wanted),
+            more=renewals,
+        )
+        status = structs.replace(status, conditions=after_success(wanted, success, now=self._clock.now()))
+        if status != wanted.status and self._tools.settings.pod_uid:
+            status = structs.replace(status, last_runtime_pod_uid=self._tools.settings.pod_uid)
+        latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
+        if not wanted.spec.revoke:
+            await self._delivery.remove_finalizer(latest)
+        return self._next(structs.replace(wanted, status=status), progress)
+
+    def _horizon(self, wanted: VaultDynamicSecret, progress: Progress) -> float | None:
+        due = due_at(wanted, progress, ceiling=self._ceiling(wanted))
+        return None if due is None else max(due - self._clock.monotonic(), 0.0)
+
+    def _next(self, wanted: VaultDynamicSecret, progress: Progress) -> Next:
+        now, unix = self._clock.monotonic(), self._clock.now().timestamp()
+        delays = [self._horizon(wanted, progress)]
+        ends = self._replace_at(wanted.key, progress) if wanted.status.secret_lease.id else None
+        delays.append(None if ends is None else ends - now)
+        delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
+        # What is overdue was tried in vain.
+        delays += [max(one.after - unix, _RETRY_SWEEP) for one in wanted.status.extensions.to_revoke]
+        planned = [max(one, 0.0) for one in delays if one is not None]
+        return Next.after(min(planned), "refresh") if planned else Next.on_change()
+
+    async def _failed(self, wanted: VaultDynamicSecret, error: Expected) -> Next:
+        """Report; what is in place stays in place and on record."""
+        delivery = self._delivery
+        failure = delivery.failed(wanted, error)
+        renewal = []
+        if wanted.status.secret_lease.id:
+            renewal = kept(wanted, ConditionType.LEASE_RENEWAL)
+        conditions, news = after_failure(
+            wanted, failure, rivals=delivery.rivals(wanted), now=self._clock.now(), more=renewal
+        )
+        if news:
+            reason = failure.reason if failure.reason in _OWN_EVENTS else EventReason.SECRET_SYNC_ERROR
+            delivery.tell_failure(wanted, failure, reason)
+        status = structs.replace(wanted.status, conditions=conditions)
+        await delivery.write_status(wanted, status, conditions=conditions)
+        return failure.next
+
+    async def _payload_before(self, wanted: VaultDynamicSecret, order: "_Order", *, static: bool) -> str | None:
+        """The payload that workloads run with where status has no usable record; None if there was none.
+
+        A Secret that was there before the first sync counts: its users need a restart (regressions section 0).
+        """
+        signer = self._tools.signer
+        if signer.is_comparable(wanted.status.extensions.restarted_payload):
+            return None
+        if order.view.live is None:
+            return signer.record(_UNKNOWN) if wanted.status.last_generation else None
+        if not static:
+            return signer.record(_UNKNOWN)
+        secret = await self._delivery.writer.read(destination_key(wanted))
+        data = (secret.data or {}) if secret is not None else {}
+        return self._record(data, static=True)
+
+    async def _release(self, key: Key, wanted: VaultDynamicSecret | None) -> Next:
+        """Revoke what a resource that goes leaves behind, within bounds, and let it go."""
+        if wanted is not None and not await self._keeper.end(wanted):
+            return Next.after(_RELEASE_RETRY + jitter(1.0, self._rng), "revocation")
+        self._tools.clients.release(key)
+        self._progress.pop(key, None)
+        self._delivery.forget(key)
+        if wanted is not None:
+            await self._delivery.remove_finalizer(wanted)
+        return Next.on_change()
+
+    def _is_over(self, wanted: VaultDynamicSecret) -> bool:
+        """Whether the lease on record has run out for certain."""
+        status = wanted.status
+        ends = datetime.fromtimestamp(status.last_renewal_time + status.secret_lease.duration, UTC)
+        return self._clock.now() > ends
+
+    def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:
+        """Names what enters the request and the rendering; not what the credentials are written to (D23)."""
+        one = wanted.spec
+        request = (one.namespace, one.mount, one.path, one.request_http_method, one.params, one.extensions.raw_response)
+        whole = fingerprint((request, spec.login, self._delivery.rendering(wanted, options)))
+        # Params may be secret, so the hash that is shown has a key.
+        return self._tools.signer.seed(whole.encode()).hex()[:32]
+
+    def _record(self, data: dict[str, bytes], *, static: bool) -> str:
+        payload = {name: value for name, value in data.items() if not static or name not in _UNSEEN}
+        return self._tools.signer.record(self._tools.signer.mac(payload))
+
+    def _unix(self) -> int:
+        return round(self._clock.now().timestamp())
+
+    def _ceiling(self, wanted: VaultDynamicSecret) -> float:
+        return poll_ceiling(wanted, self._tools.settings.max_poll_interval)
+
+    def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: "_Order") -> None:
+        """Tell of new credentials; `synced` has the status that comes of them."""
+        if not written.step.changes_data:
+            return
+        horizon = show_seconds(self._horizon(synced, progress) or 0.0)
+        lease, reason = synced.status.secret_lease.id, order.reason.value
+        text = f'Secret synced, lease_id="{lease}", horizon={horizon}, sync_reason="{reason}"'
+        first = synced.status.last_generation == 0
+        event = EventReason.SECRET_SYNCED if first else EventReason.SECRET_ROTATED
+        self._delivery.synced(synced, written, reason=reason, event=(event, text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What credentials are fetched with, and why."""
+
+    spec: ClientSpec
+    options: RenderOptions
+    view: View
+    reason: SyncReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What Vault gave, and when it was asked."""
+
+    secret: LogicalSecret
+    creds: StaticCreds | None
+    rendered: Rendered
+    since: float
+    client: Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """What an attempt did: the status but for what every success sets, and what conditions tell."""
+
+    status: VaultDynamicSecretStatus
+    wrote: bool = False
+    restarts: tuple[Restarted, ...] = ()
+    more: tuple[NewCondition, ...] = ()
+
+
+def _request(wanted: VaultDynamicSecret) -> LogicalRequest:
+    spec = wanted.spec
+    return LogicalRequest(mount=spec.mount, path=spec.path, method=spec.request_http_method, params=spec.params)

@@ -1,0 +1,159 @@
+"""The template engine: the data it sees, its bounds, and that everything else goes on meanwhile."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from vso.base import Sensitive
+from vso.sync import Budget, RenderError, Template, TemplateEngine, TemplateError, TemplateInput
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECRETS = b'{"user":"alice","int":1,"float":1.0,"exp":1e3,"long":12345678901234567890,"null":null}'
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[TemplateEngine]:
+    """An engine with a small budget."""
+    async with TemplateEngine(budget=Budget(seconds=0.5, memory=64 * 1024 * 1024)) as engine:
+        yield engine
+
+
+async def rendered(
+    engine: TemplateEngine, *texts: str, seed: bytes = b"seed", now: datetime = NOW, secrets: bytes = SECRETS
+) -> str:
+    """What the last of `texts` makes; the others are sources."""
+    *sources, last = texts
+    templates = [Template(name=f"source {at}", text=text) for at, text in enumerate(sources)]
+    data = TemplateInput(secrets=Sensitive(secrets))
+    made = await engine.render(
+        [*templates, Template(name="ns/app/key", text=last, key="key")], data, seed=seed, now=now
+    )
+    assert list(made.reveal()) == ["key"]
+    return made.reveal()["key"].decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        (
+            "{{ .Secrets.int }} {{ .Secrets.float }} {{ .Secrets.exp }} {{ .Secrets.long }}",
+            "1 1.0 1e3 12345678901234567890",
+        ),
+        ("{{ typeOf .Secrets.int }} {{ kindOf .Secrets.int }}", "json.Number string"),
+        ("{{ .Secrets.null }} {{ toString .Secrets.null }} {{ quote .Secrets.null }}", "<no value> <nil> "),
+        ('{{ .Secrets.none }} {{ .Secrets.none.deeper }} {{ get .Secrets "none" }}', "<no value> <no value> "),
+        ("{{ .WrapData }} {{ len .Labels }} {{ .Annotations.none }} {{ .Labels | toJson }}", "map[] 0 <no value> null"),
+        ('{{ trunc 3 "Grün" | b64enc }}', "R3LD"),
+        ("{{ keys .Secrets | first }}", "exp"),
+        ('{{ ago (mustToDate "2006-01-02" "2025-12-31") }}', "24h0m0s"),
+    ],
+)
+async def test_templates_see_what_vault_sent(engine: TemplateEngine, text: str, result: str) -> None:
+    """Numbers as literals, null, absent keys and bytes (behaviour.md 9.1, corrections.md E6 and I10)."""
+    assert await rendered(engine, text) == result
+
+
+async def test_the_whole_input_has_lower_case_keys(engine: TemplateEngine) -> None:
+    """As JSON; wrapData is left out when there is none (corrections.md E6)."""
+    found = json.loads(await rendered(engine, "{{ . | toJson }}", secrets=b'{"a":1}'))
+    assert found == {"secrets": {"a": 1}, "metadata": {}, "annotations": None, "labels": None}
+
+
+async def test_sources_define_what_others_include(engine: TemplateEngine) -> None:
+    """A template without a key renders nothing of its own; a later definition of a name goes first."""
+    sources = '{{ define "part" }}one{{ end }}', '{{ define "part" }}two{{ end }}'
+    assert await rendered(engine, *sources, '[{{ template "part" }}]') == "[two]"
+
+
+async def test_equal_input_gives_equal_results_whatever_chance_they_use(engine: TemplateEngine) -> None:
+    """Salted hashes and random numbers follow from the seed, so that a steady state is steady (behaviour.md 9.4)."""
+    text = '{{ randInt 0 1000000 }} {{ shuffle "abcdefghij" }} {{ htpasswd "u" .Secrets.user }}'
+    first = await rendered(engine, text)
+    assert await rendered(engine, text) == first
+    assert await rendered(engine, text, seed=b"another") != first
+
+
+@pytest.mark.parametrize(
+    ("text", "begin"),
+    [
+        ("a\n{{ if }}", "parse error: template: ns/app/key:2:"),
+        ("{{ nope 1 }}", 'parse error: template: ns/app/key:1: function "nope" not defined'),
+        ("{{ env 1 }}", 'parse error: template: ns/app/key:1: function "env" not defined'),
+        ("\n\n{{ .Secrets.user.deep }}", "template: ns/app/key:3:"),
+        ("{{ range .Secrets.user }}{{ end }}", "template: ns/app/key:1:17: "),
+        ("{{ fail .Secrets.user }}", "template: ns/app/key:1:3: "),
+        ("{{ index .Secrets.user 99 }}", "template: ns/app/key:1:3: "),
+        ("{{ .Secrets.user | semver }}", "template: ns/app/key:1:"),
+        ("{{ fromJson .Secrets.user | mustToJson | mustFromJson | index .Secrets }}", "template: ns/app/key:1:"),
+    ],
+)
+async def test_an_error_names_template_and_line_and_no_value(engine: TemplateEngine, text: str, begin: str) -> None:
+    """Where, and what as far as it is no secret (behaviour.md section 9.3)."""
+    with pytest.raises(TemplateError) as caught:
+        await rendered(engine, text)
+    assert str(caught.value).startswith(begin)
+    assert "alice" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{{ range 1000000000000 }}{{ end }}", "were stopped"),
+        ('{{ repeat 1000000000 "x" }}', "were stopped"),
+        ("{{ range 1000000000 }}0123456789{{ end }}", "makes more than 1048576 bytes"),
+        ('{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', "exceeded maximum template depth"),
+    ],
+)
+async def test_a_template_without_end_is_stopped_and_the_next_one_works(
+    engine: TemplateEngine, text: str, what: str
+) -> None:
+    """Time, memory and output have bounds; after a bound was hit the engine starts anew."""
+    with pytest.raises(TemplateError, match=what):
+        await rendered(engine, text)
+    assert await rendered(engine, "{{ .Secrets.user }}") == "alice"
+
+
+async def test_everything_else_goes_on_while_a_template_runs(engine: TemplateEngine) -> None:
+    """The sandbox gives the interpreter lock back while it runs: the event loop keeps turning."""
+    await rendered(engine, "warm")
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    async with asyncio.TaskGroup() as group:
+        ticker = group.create_task(tick(), name="ticker")
+        with pytest.raises(TemplateError):
+            await rendered(engine, "{{ range 1000000000000 }}{{ end }}")
+        ticker.cancel()
+    assert ticks > 20
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_engine_free(engine: TemplateEngine) -> None:
+    """What it had running is stopped at once."""
+    await rendered(engine, "warm")
+    async with asyncio.TaskGroup() as group:
+        endless = group.create_task(rendered(engine, "{{ range 1000000000000 }}{{ end }}"), name="endless")
+        await asyncio.sleep(0.05)
+        endless.cancel()
+    assert await rendered(engine, "{{ .Secrets.user }}") == "alice"
+
+
+async def test_without_the_module_the_error_says_what_to_do(tmp_path: Path) -> None:
+    """A resource with templates then has a condition; others do not care."""
+    async with TemplateEngine(budget=Budget(), module=tmp_path / "none.wasm") as engine:
+        with pytest.raises(RenderError, match="make engine"):
+            await rendered(engine, "x")
+
+
+async def test_time_moves_what_depends_on_time_only(engine: TemplateEngine) -> None:
+    """`now` is an argument."""
+    text = '{{ ago (mustToDate "2006-01-02" "2025-12-31") }}'
+    assert await rendered(engine, text, now=NOW + timedelta(hours=1)) == "25h0m0s"
