@@ -43,7 +43,7 @@ test-property: engine ## Run the hypothesis tests (a minute)
 
 .PHONY: engine
 engine: $(STAMP) ## Build the template engine, unless it is in the user's cache (half a minute, once)
-	@$(PYTHON) tools/engine.py
+	@$(PYTHON) -m tools.engine
 
 .PHONY: test-peers
 test-peers: engine ## Compare with programs that others wrote: Go's templates, keytool (a minute)

@@ -1,4 +1,4 @@
-"""Builds the template engine: ``python tools/engine.py [--native]``.
+"""Builds the template engine: ``python -m tools.engine [--native]``.
 
 Without options, the WebAssembly module for `vso.sync.template`, put beside it in src/, and its compiled form in the
 user's cache; with --native, the same engine as a program for tests, whose path is printed. What was built is kept in

@@ -156,6 +156,9 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
     queues.wakers += [static.wake, dynamic.wake, pki.wake]
 
+    for one in (static, dynamic, pki):
+        manager.begin(one.begin_term)
+
     def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
         resume = partial(requeue_all, queue, store)
         manager.control(Controller(name, reconcile, queue=queue, workers=count, clock=tools.clock, resume=resume))

@@ -4,6 +4,7 @@ A reconciler of such a kind gathers with `check`, `login_of` and `options_of`, a
 `render`, `writer`, `roll_out` and `write_status`. Errors go to `failed`.
 """
 
+import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -16,6 +17,7 @@ from vso.apis.kinds import definition_of
 from vso.apis.meta import Condition, Key, Kind, Ref
 from vso.apis.required import missing_members
 from vso.base import Sensitive
+from vso.controllers.brake import FREE, Brake
 from vso.controllers.outcome import EXPECTED, Attempts, Expected, Failure
 from vso.controllers.reporting import CLIENT_FACTORY, Reporter
 from vso.controllers.restarter import Caution, Restarted, Restarter
@@ -26,7 +28,7 @@ from vso.controllers.tools import Tools
 from vso.controllers.transformation import render_options, uses_metadata
 from vso.controllers.waiting import Waiting
 from vso.controllers.world import Claimant, ref_to
-from vso.kube import NotFound
+from vso.kube import Conflict, NotFound
 from vso.runtime import Store, WorkQueue, ensure_finalizer, remove_finalizer
 from vso.sync import (
     DEFAULT_TYPE,
@@ -44,6 +46,7 @@ from vso.sync import (
     fingerprint,
     owner_labels,
     owner_reference,
+    plan,
     render,
     resolve,
 )
@@ -52,6 +55,8 @@ from vso.vault import LoginRefused, VaultError
 C = TypeVar("C", bound=Claimant)
 _EMPTY: Final = b"{}"
 _PLAIN: Final = RenderOptions()
+_LARGE: Final = 64 * 1024
+"""Bytes of an answer from which on its rendering must not keep the event loop from its other work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,7 @@ class Delivery(Generic[C]):
         self.writer = SecretWriter(tools.kube, tools.world, tools.signer)
         self.report = Reporter(tools.recorder, kind.resource.kind)
         self.waiting = Waiting(queue, tools.rng)
+        self._brake = Brake()
 
     # What is wanted.
 
@@ -160,6 +166,11 @@ class Delivery(Generic[C]):
         claimants = self._world.claimants(destination_key(wanted))
         return tuple(ref_to(one) for one in claimants if one.metadata.uid != wanted.metadata.uid)
 
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership learned: another leader may have worked since."""
+        self.attempts.clear()
+        self.waiting.clear()
+
     # What is there, and what is made of it.
 
     async def live(self, wanted: C) -> Destination | None:
@@ -170,6 +181,24 @@ class Delivery(Generic[C]):
                 return found
         # It need not be absent: without our labels it is out of the watch's sight.
         return await self.writer.look(destination_key(wanted))
+
+    def hold_back(self, wanted: C, live: Destination | None, mac: str) -> float:
+        """Seconds to wait before `live` is repaired; 0 if nothing is to be repaired, or at once.
+
+        Who changes a Secret back again and again is answered further and further apart, and told once.
+        """
+        asked = wanted.status.last_generation != wanted.metadata.generation
+        if asked or (live is not None and plan(live, self.secret_of(wanted, mac)) is Step.NOTHING):
+            return 0.0
+        wait = self._brake.wait(wanted.key, self._tools.clock.monotonic())
+        if wait:
+            text = (
+                f"Secret {destination_key(wanted)} was changed by somebody else more than {FREE} times in short order, "
+                "so it is repaired at longer intervals: find out who else writes it (metadata.managedFields), or name "
+                "another destination"
+            )
+            self.report.warning(wanted, EventReason.DESTINATION_CONFLICT, text)
+        return wait
 
     async def render(self, wanted: C, source: Source, options: RenderOptions) -> Rendered:
         """The data of the Secret. Raises RenderError."""
@@ -189,7 +218,9 @@ class Delivery(Generic[C]):
                 now=self._tools.clock.now(),
             )
             templated = made.reveal()
-        return render(source.fields, source.raw, options, templated)
+        if len(source.raw.reveal()) < _LARGE:
+            return render(source.fields, source.raw, options, templated)
+        return await asyncio.to_thread(render, source.fields, source.raw, options, templated)
 
     async def roll_out(self, wanted: C, payload: Payload, written: Written) -> Rollout:
         """Restart the targets if they run with another payload than the one just written."""
@@ -249,16 +280,22 @@ class Delivery(Generic[C]):
         self._store.observe(latest)
         return latest
 
-    async def remove_finalizer(self, wanted: C) -> None:
-        """Take our finalizer away, be it one that the original left."""
-        if self._finalizer in wanted.metadata.finalizers:
-            latest = self._store.get(wanted.key) or wanted
+    async def remove_finalizer(self, wanted: C) -> bool:
+        """Take our finalizer away, be it one that the original left; False if the object changed meanwhile."""
+        if self._finalizer not in wanted.metadata.finalizers:
+            return True
+        latest = self._store.get(wanted.key) or wanted
+        try:
             self._store.observe(await remove_finalizer(self._tools.kube, self._kind, latest, self._finalizer))
+        except Conflict:
+            return False
+        return True
 
     def forget(self, key: Key) -> None:
         """Forget a resource that goes."""
         self.attempts.succeeded(key)
         self.waiting.forget(key)
+        self._brake.forget(key)
 
     def synced(self, wanted: C, written: Written, *, reason: str, event: tuple[EventReason, str]) -> None:
         """Tell that the Secret was written."""

@@ -20,8 +20,8 @@ from vso.controllers.delivery import Delivery
 from vso.controllers.dynamic_plan import NEVER_ENDS
 from vso.controllers.dynamic_status import announced, arrived, known_leases, lost, to_status
 from vso.controllers.outcome import EXPECTED, is_passing
-from vso.sync import Client, Clients, Destination
-from vso.vault import Invalid, Lease, LeaseNotFound, revoke_lease
+from vso.sync import Client, Clients, ClientSpec, Destination
+from vso.vault import Invalid, Lease, LeaseNotFound, VaultError, renew_lease, revoke_lease
 
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
@@ -82,6 +82,37 @@ class LeaseKeeper:
         if lease.id and await self._send(wanted, client, lease.id):
             status = lost(wanted, to_status(lease), unix=self._unix())
             await self._delivery.write_status(wanted, status, conditions=status.conditions)
+
+    async def renew(self, wanted: VaultDynamicSecret, spec: ClientSpec) -> Lease | None:
+        """Prolong the lease in force; None if new credentials are needed.
+
+        Raises what says that Vault is out of order: then the lease is kept, and tried again.
+        """
+        lease, namespace = wanted.status.secret_lease, wanted.spec.namespace
+        client = self._clients.held(wanted.key, namespace=namespace)
+        if client is None:
+            client = await self._clients.get(spec, namespace=namespace)
+        try:
+            granted = await client.call(
+                lambda transport, access: renew_lease(
+                    transport, lease.id, lease.duration, token=access.token, namespace=access.namespace
+                )
+            )
+        except VaultError as error:
+            over = self._unix() > wanted.status.last_renewal_time + lease.duration
+            if error.transient and not over:
+                raise
+            text = f"Could not renew lease, new credentials are requested, lease_id={lease.id}, err={error}"
+            self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_RENEWAL_ERROR, text)
+            return None
+        if granted.duration >= lease.duration and granted.id in {"", lease.id}:
+            return granted
+        text = (
+            f"Lease renewal duration was truncated from {lease.duration}s to {granted.duration}s, requesting new "
+            "credentials"
+        )
+        self._delivery.report.normal(wanted, EventReason.SECRET_LEASE_RENEWAL, text)
+        return None
 
     async def end(self, wanted: VaultDynamicSecret) -> bool:
         """Revoke all that a deleted resource leaves behind; False if that is to be tried again."""

@@ -78,6 +78,10 @@ class Attempts:
         """Start over for `key`; also when it is gone."""
         self._failed.pop(key, None)
 
+    def clear(self) -> None:
+        """Start over for all."""
+        self._failed.clear()
+
     def delay(self, key: Key) -> float | None:
         """Count a failure; seconds until the next attempt, None after `max_elapsed` seconds of failures."""
         now = self._clock.monotonic()

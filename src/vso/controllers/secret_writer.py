@@ -14,7 +14,18 @@ from vso.apis.meta import Key, ObjectMeta
 from vso.base import Sensitive
 from vso.controllers.world import BY_OWNER, World
 from vso.kube import AlreadyExists, Client, Conflict, Invalid, KubeError, NotFound, Patch, PatchType
-from vso.sync import Destination, OwnershipError, Signer, Step, Wanted, destination_of, is_orphan, marks, plan
+from vso.sync import (
+    Destination,
+    OwnershipError,
+    Signer,
+    Step,
+    Wanted,
+    destination_of,
+    has_owner_labels,
+    is_orphan,
+    marks,
+    plan,
+)
 
 _ATTEMPTS: Final = 4
 _log = structlog.get_logger("secretWriter")
@@ -182,7 +193,12 @@ class SecretWriter:
     async def look(self, key: Key) -> Destination | None:
         """The Secret reduced to what is remembered, read from the cluster; None if there is none."""
         secret = await self.read(key)
-        return None if secret is None else destination_of(secret, self._signer)
+        if secret is None:
+            return None
+        if has_owner_labels(secret.metadata.labels):
+            # Remembered, so that a watch that lags does not lead back to what was wrong just now.
+            return self._remember(secret)
+        return destination_of(secret, self._signer)
 
     def _remember(self, secret: core.Secret) -> Destination:
         destination = destination_of(secret, self._signer)

@@ -7,7 +7,6 @@ to status, and the next look either finishes what was begun or has the lease rev
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import structs
@@ -44,13 +43,12 @@ from vso.vault import (
     LogicalRequest,
     LogicalSecret,
     StaticCreds,
-    VaultError,
     parse_static,
-    renew_lease,
     request_secret,
 )
 
 _UNKNOWN: Final = "unknown"
+_CONFLICT_RETRY: Final = 1.0
 _RETRY_SWEEP: Final = 15.0
 _RELEASE_RETRY: Final = 3.0
 _OWN_EVENTS: Final = frozenset(
@@ -89,16 +87,28 @@ class VaultDynamicSecretReconciler:
             wanted = await self._keeper.recover(wanted, live)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))
             act, reason = next_act(view, ceiling=self._ceiling(wanted))
+            contested = act is Act.KEEP or reason in {SyncReason.MISSING, SyncReason.DRIFT}
+            if contested and wanted.spec.destination.create:
+                written = wanted.status.extensions.written or (live.mac if live is not None else "")
+                if wait := delivery.hold_back(wanted, live, written):
+                    return Next.after(wait, "contested")
             if act is Act.RENEW:
-                renewed = await self._renew(wanted, spec, view)
-                if renewed is not None:
-                    return renewed
+                since = self._clock.monotonic()
+                if granted := await self._keeper.renew(wanted, spec):
+                    return await self._renewed(wanted, view, granted, since)
                 act, reason = Act.FETCH, SyncReason.RENEWAL_FAILED
             if act is Act.FETCH:
                 return await self._fetch(wanted, _Order(spec, options, view, reason))
             return await self._maintain(wanted, view)
         except EXPECTED as error:
             return await self._failed(wanted, error)
+
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership learned; status and Secrets tell what is true."""
+        for key in self._progress:
+            self._tools.clients.release(key)
+        self._progress.clear()
+        self._delivery.begin_term()
 
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
@@ -130,41 +140,6 @@ class VaultDynamicSecretReconciler:
         if held is None or held.session is None:
             return progress.replace_by
         return held.session.replace_at(progress.share)
-
-    async def _renew(self, wanted: VaultDynamicSecret, spec: ClientSpec, view: View) -> Next | None:
-        """Prolong the lease; None if new credentials are needed.
-
-        Raises what says that Vault is out of order: then the lease is kept, and tried again.
-        """
-        lease, namespace = wanted.status.secret_lease, wanted.spec.namespace
-        client = self._tools.clients.held(wanted.key, namespace=namespace)
-        if client is None:
-            client = await self._tools.clients.get(spec, namespace=namespace)
-        since = self._clock.monotonic()
-        try:
-            granted = await client.call(
-                lambda transport, access: renew_lease(
-                    transport, lease.id, lease.duration, token=access.token, namespace=access.namespace
-                )
-            )
-        except VaultError as error:
-            if error.transient and not self._is_over(wanted):
-                raise
-            self._delivery.report.warning(
-                wanted,
-                EventReason.SECRET_LEASE_RENEWAL_ERROR,
-                f"Could not renew lease, new credentials are requested, lease_id={lease.id}, err={error}",
-            )
-            return None
-        if granted.duration < lease.duration or granted.id not in {"", lease.id}:
-            self._delivery.report.normal(
-                wanted,
-                EventReason.SECRET_LEASE_RENEWAL,
-                f"Lease renewal duration was truncated from {lease.duration}s to {granted.duration}s, "
-                "requesting new credentials",
-            )
-            return None
-        return await self._renewed(wanted, view, granted, since)
 
     async def _renewed(self, wanted: VaultDynamicSecret, view: View, granted: Lease, since: float) -> Next:
         if view.progress is None:
@@ -303,8 +278,8 @@ class VaultDynamicSecretReconciler:
         if status != wanted.status and self._tools.settings.pod_uid:
             status = structs.replace(status, last_runtime_pod_uid=self._tools.settings.pod_uid)
         latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
-        if not wanted.spec.revoke:
-            await self._delivery.remove_finalizer(latest)
+        if not wanted.spec.revoke and not await self._delivery.remove_finalizer(latest):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         return self._next(structs.replace(wanted, status=status), progress)
 
     def _horizon(self, wanted: VaultDynamicSecret, progress: Progress) -> float | None:
@@ -362,15 +337,9 @@ class VaultDynamicSecretReconciler:
         self._tools.clients.release(key)
         self._progress.pop(key, None)
         self._delivery.forget(key)
-        if wanted is not None:
-            await self._delivery.remove_finalizer(wanted)
+        if wanted is not None and not await self._delivery.remove_finalizer(wanted):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
-
-    def _is_over(self, wanted: VaultDynamicSecret) -> bool:
-        """Whether the lease on record has run out for certain."""
-        status = wanted.status
-        ends = datetime.fromtimestamp(status.last_renewal_time + status.secret_lease.duration, UTC)
-        return self._clock.now() > ends
 
     def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:
         """Names what enters the request and the rendering; not what the credentials are written to (D23)."""

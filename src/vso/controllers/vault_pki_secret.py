@@ -51,6 +51,7 @@ from vso.sync import (
 from vso.vault import Certificate, CertificateNotFound, issue, revoke_certificate
 
 _UNKNOWN: Final = "unknown"
+_CONFLICT_RETRY: Final = 1.0
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
 _RELEASE_WITHIN: Final = 30.0
@@ -88,6 +89,10 @@ class VaultPKISecretReconciler:
             inputs = self._inputs(wanted, spec, options)
             progress = self._recall(wanted, live, inputs)
             reason = reason_to_issue(wanted, progress, live, triggers=triggers(wanted), signer=self._tools.signer)
+            if progress is not None and reason in {None, SyncReason.DRIFT, SyncReason.MISSING}:
+                contested = wanted.spec.destination.create
+                if contested and (wait := delivery.hold_back(wanted, live, wanted.status.secret_mac)):
+                    return Next.after(wait, "contested")
             if progress is not None and reason is None:
                 if progress.inputs != inputs:
                     reason = SyncReason.UPDATED
@@ -97,6 +102,11 @@ class VaultPKISecretReconciler:
             return await self._issue(wanted, order)
         except EXPECTED as error:
             return await self._failed(wanted, error)
+
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership learned; status and Secrets tell what is true."""
+        self._progress.clear()
+        self._delivery.begin_term()
 
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
@@ -194,8 +204,9 @@ class VaultPKISecretReconciler:
         status = structs.replace(status, conditions=after_success(wanted, success, now=self._clock.now()))
         latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
         spec = wanted.spec
-        if not (spec.revoke or (spec.clear and not spec.destination.create)):
-            await self._delivery.remove_finalizer(latest)
+        idle = not (spec.revoke or (spec.clear and not spec.destination.create))
+        if idle and not await self._delivery.remove_finalizer(latest):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         delays = [horizon]
         if progress.restart:
             delays.append(self._delivery.attempts.delay(wanted.key) or horizon)
@@ -262,8 +273,8 @@ class VaultPKISecretReconciler:
             await self._clear(wanted)
         self._progress.pop(key, None)
         self._delivery.forget(key)
-        if wanted is not None:
-            await self._delivery.remove_finalizer(wanted)
+        if wanted is not None and not await self._delivery.remove_finalizer(wanted):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
 
     async def _clear(self, wanted: VaultPKISecret) -> None:

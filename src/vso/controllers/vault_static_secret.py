@@ -44,6 +44,7 @@ from vso.sync import (
 from vso.vault import KvRequest, KvType
 
 _UNKNOWN: Final = "unknown"
+_CONFLICT_RETRY: Final = 1.0
 
 
 class VaultStaticSecretReconciler:
@@ -78,11 +79,19 @@ class VaultStaticSecretReconciler:
             if live is None and progress is not None and wanted.spec.destination.create:
                 live = await delivery.live(wanted)
             reason = reason_to_read(wanted, progress, live, current=current, now=self._clock.monotonic())
-            if progress is not None and reason is None:
-                return await self._maintain(wanted, progress, live)
+            if progress is not None and reason in {None, SyncReason.DRIFT, SyncReason.MISSING}:
+                if wanted.spec.destination.create and (wait := delivery.hold_back(wanted, live, progress.mac)):
+                    return Next.after(wait, "contested")
+                if reason is None:
+                    return await self._maintain(wanted, progress, live)
             return await self._sync(wanted, spec, options, _Read(current, reason))
         except EXPECTED as error:
             return await self._failed(wanted, error)
+
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership learned; status and Secrets tell what is true."""
+        self._progress.clear()
+        self._delivery.begin_term()
 
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
@@ -136,7 +145,8 @@ class VaultStaticSecretReconciler:
         status = self._status(wanted, progress, result)
         latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
         # Left by the original; nothing of ours is to be done at a deletion.
-        await self._delivery.remove_finalizer(latest)
+        if not await self._delivery.remove_finalizer(latest):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         return self._next(wanted.key, progress)
 
     def _status(self, wanted: VaultStaticSecret, progress: Progress, result: "_Result") -> VaultStaticSecretStatus:
@@ -182,8 +192,8 @@ class VaultStaticSecretReconciler:
         """Forget a resource that goes; its Secret goes by its owner reference."""
         self._progress.pop(key, None)
         self._delivery.forget(key)
-        if wanted is not None:
-            await self._delivery.remove_finalizer(wanted)
+        if wanted is not None and not await self._delivery.remove_finalizer(wanted):
+            return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
 
     def _recall(self, wanted: VaultStaticSecret, current: Sources, live: Destination | None) -> Progress | None:

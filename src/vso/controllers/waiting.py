@@ -38,6 +38,11 @@ class Waiting:
             if not keys:
                 del self._keys[identity]
 
+    def clear(self) -> None:
+        """Note that nobody waits."""
+        self._keys.clear()
+        self._reasons.clear()
+
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back one key for a trial, or all of them, spread over time."""
         keys = self._keys.get(identity, set())
@@ -45,8 +50,9 @@ class Waiting:
             case Turn.DOWN | Turn.FADING:
                 return
             case Turn.TRIAL:
-                for key in sorted(keys)[:1]:
-                    self._queue.add(key, Lane.FRESH)
+                # By chance: the same one each time could be the very one that does not get an answer.
+                if keys:
+                    self._queue.add(self._rng.choice(sorted(keys)), Lane.FRESH)
             case Turn.UP:
                 spread = len(keys) / _PER_SECOND
                 for key in keys:

@@ -19,13 +19,15 @@ from vso.runtime.queue import QueueShutDown, WorkQueue
 
 log = structlog.get_logger("runtime.controller")
 
+_LONGEST_OUTAGE_RETRY: Final = 60.0
+
 
 class Controller:
     """`workers` tasks around one reconcile function.
 
     - Returns `Next`: the key succeeded, its failures are forgotten, and it is due again when that says.
     - Raises KubeError: the API server refused or was out of reach; logged, retried after 5 ms * 2^n, at most
-      1000 s (behaviour.md 0.3).
+      1000 s (behaviour.md 0.3), a minute where it was out of reach.
     - Raises anything else: our bug; the same, with a traceback at the first failure in a row.
 
     `run` may be cancelled and called again (leadership lost and won): keys whose reconcile was cancelled are
@@ -96,6 +98,9 @@ class Controller:
 
     def _failed(self, key: Key, exc: BaseException) -> Result:
         delay = self.queue.retry(key)
+        if isinstance(exc, KubeError) and exc.transient:
+            # Nobody tells when the API server is back, so it is asked at least once a minute.
+            delay = min(delay, _LONGEST_OUTAGE_RETRY)
         self.queue.done(key, delay)
         bound = log.bind(controller=self.name, key=str(key), retry_seconds=delay)
         if isinstance(exc, KubeError):

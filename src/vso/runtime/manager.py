@@ -64,6 +64,7 @@ class Manager:
         self._mirrors: dict[str, Mirror] = {}
         self._required: list[Mirror] = []
         self._background: list[Runnable] = []
+        self._beginnings: list[Callable[[], None]] = []
         self._controllers: list[Controller] = []
         self._leader_loops: list[Runnable] = []
         self._last: list[Runnable] = []
@@ -79,6 +80,10 @@ class Manager:
     def background(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop always, on every replica, until after the work has stopped."""
         self._background.append(Runnable(name, run))
+
+    def begin(self, forget: Callable[[], None]) -> None:
+        """Call `forget` at the begin of each term of leadership, before anything works."""
+        self._beginnings.append(forget)
 
     def control(self, controller: Controller) -> None:
         """Run `controller` while leading."""
@@ -130,6 +135,8 @@ class Manager:
     async def _work(self) -> None:
         """What the leader does; ends when the controllers have ended after a stop."""
         self._working = True
+        for forget in self._beginnings:
+            forget()
         try:
             async with asyncio.TaskGroup() as group:
                 loops = [group.create_task(_supervised(one), name=one.name) for one in self._leader_loops]

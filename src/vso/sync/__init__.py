@@ -5,7 +5,8 @@ write, `horizon` says when to look again.
 """
 
 from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
-from vso.sync.clients import Client, ClientMeta, Clients, Cluster, Gathered
+from vso.sync.client import Client, ClientMeta
+from vso.sync.clients import Clients, Cluster, Gathered
 from vso.sync.errors import (
     AuthInvalid,
     AuthNotFound,
@@ -35,6 +36,7 @@ from vso.sync.ownership import (
     Step,
     Wanted,
     destination_of,
+    has_owner_labels,
     is_orphan,
     marks,
     owner_labels,
@@ -114,6 +116,7 @@ __all__ = [
     "filter_keys",
     "fingerprint",
     "first_look",
+    "has_owner_labels",
     "is_orphan",
     "keystore",
     "lease_horizon",

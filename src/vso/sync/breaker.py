@@ -13,6 +13,8 @@ from vso.base import BackOff
 
 PROBE_INTERVAL: Final = 5.0
 """Seconds between two looks at a server that is out of order (D47)."""
+_IGNORED: Final = 60.0
+"""Seconds after which a trial that nobody took shows that nobody waits for the server any more."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Breaker:
     """Whether a request ran into the outage."""
     _trial_allowed: bool = False
     _trial_until: float = float("-inf")
+    _allowed_since: float = float("inf")
 
     def may_try(self, now: float) -> bool:
         """Whether a request may go out; unlike `admit` this takes nothing."""
@@ -60,11 +63,21 @@ class Breaker:
         self._trial_until = float("-inf")
         return news
 
-    def allow_trial(self) -> bool:
+    def allow_trial(self, now: float) -> bool:
         """Let one request through, after a good probe; True if that is news."""
         news = self.outage is not None and not self._trial_allowed
         self._trial_allowed = self.outage is not None
+        if news:
+            self._allowed_since = now
         return news
+
+    def trial_is_ignored(self, now: float) -> bool:
+        """Whether nobody took the trial for so long that nobody waits for the server any more."""
+        return self._trial_allowed and now - max(self._allowed_since, self._trial_until) > _IGNORED
+
+    def void_trial(self) -> None:
+        """Note that a trial ended without telling anything: the next request may be it."""
+        self._trial_until = float("-inf")
 
 
 @dataclass(slots=True)

@@ -6,11 +6,11 @@ shared. The life of one login is `session`'s part, what a server can bear is `se
 identity is `resolve`'s.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeVar
@@ -19,9 +19,9 @@ from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import BackOff, Clock, jitter
 from vso.sync.breaker import LoginGate
+from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
-from vso.sync.identity import client_id, namespaced
 from vso.sync.resolve import ClientSpec, LoginId, ServerId, server_id
 from vso.sync.server import Observer, Server, Turn
 from vso.sync.session import Access, Identity, Session
@@ -31,15 +31,14 @@ from vso.vault import (
     Connection,
     Credentials,
     Denied,
-    KvRequest,
-    KvSecret,
     SealStatus,
+    TLSFailed,
     TokenLife,
     Transport,
     VaultError,
     login,
-    read_kv,
     renew_self,
+    revoke_self,
 )
 
 R = TypeVar("R")
@@ -64,14 +63,6 @@ class Cluster(Protocol):
 
     async def connection(self, connection: VaultConnection) -> Connection:
         """Turn the resource into settings, reading its CA. Raises ConnectionInvalid or the cluster's errors."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientMeta:
-    """How status names the client that was used."""
-
-    cache_key: str
-    id: str
 
 
 class Clients:
@@ -118,7 +109,7 @@ class Clients:
         """Identities that are logged in."""
         return sum(identity.current is not None for identity in self._identities.values())
 
-    async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> "Client":
+    async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> Client:
         """A client that is logged in, for the Vault namespace `namespace` (default: that of the login).
 
         With `lasting` its token has at least half of its life before it, or can be renewed: leases may hang on
@@ -131,7 +122,7 @@ class Clients:
             await self._log_in_once(identity, session)
         return Client(self, identity, namespace or spec.merged.namespace)
 
-    def held(self, owner: Hashable, *, namespace: str = "") -> "Client | None":
+    def held(self, owner: Hashable, *, namespace: str = "") -> Client | None:
         """A client with the very token that `owner` holds, None if it holds none or the token is dead."""
         identity, session = self._held.get(owner, (None, None))
         if identity is None or session is None or session.life.expired(self._clock.monotonic()):
@@ -145,8 +136,14 @@ class Clients:
             session.holders.discard(owner)
 
     async def probe(self, connection: VaultConnection) -> SealStatus:
-        """Ask the server of `connection` for its seal status, even if no client uses it."""
-        return await (await self._server(connection)).probe()
+        """Ask the server of `connection` for its seal status, even if no client uses it.
+
+        After a failed handshake its CA is read again, since it may have been rotated or corrected.
+        """
+        server = await self._server(connection)
+        if isinstance(server.outage, TLSFailed):
+            server = await self._reach_anew(server, connection)
+        return await server.probe()
 
     def server(self, connection: VaultConnection) -> Server | None:
         """What is known of the server of `connection`; None if nothing spoke to it."""
@@ -164,7 +161,8 @@ class Clients:
         for login_id in [one for one in self._identities if one.server in stale]:
             del self._identities[login_id]
         for one in stale:
-            await self._servers.pop(one).close()
+            server = self._servers.pop(one)
+            self._flights.start(server, server.drain)
 
     async def run(self) -> None:
         """Renew tokens in use when it is time; never returns.
@@ -174,7 +172,10 @@ class Clients:
         while True:
             await self._clock.sleep(_RENEWAL_CHECK + jitter(_RENEWAL_CHECK / 4, self._rng))
             now = self._clock.monotonic()
-            await asyncio.gather(*(self._keep(*one) for one in self._sessions() if one[1].wants_care(now)))
+            for identity, session in self._sessions():
+                if session.wants_care(now):
+                    # Each by itself: a server that does not answer must not delay the tokens of the others.
+                    self._flights.start(("renewal", id(session)), partial(self._keep, identity, session))
 
     # What follows is for `Client`.
 
@@ -198,7 +199,11 @@ class Clients:
             fresh = await self._login_again(identity, session, refused)
             if fresh is None:
                 raise
-        result = await send(fresh)
+        try:
+            result = await send(fresh)
+        except Denied:
+            self._take_back(identity, session, fresh)
+            raise
         identity.denied.succeeded()
         return result, fresh
 
@@ -245,6 +250,22 @@ class Clients:
         with suppress(Unavailable):
             return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
         return None
+
+    def _take_back(self, identity: Identity, session: Session, fresh: Session) -> None:
+        """Keep to the old login if a new one is refused as well: tokens must not pile up for one bad path."""
+        if identity.current is not fresh or fresh.holders or not session.usable(self._clock.monotonic()):
+            return
+        identity.current = session
+        namespace = identity.spec.merged.namespace
+        self._flights.start(
+            ("revocation", id(fresh)),
+            lambda: self.send(
+                identity,
+                fresh,
+                lambda transport, access: revoke_self(transport, access.token, namespace=access.namespace),
+                namespace,
+            ),
+        )
 
     async def _log_in_once(self, identity: Identity, stale: Session) -> None:
         """Replace `stale`, unless that is done already. Raises LoginSuspended if the login must wait.
@@ -333,79 +354,29 @@ class Clients:
             return known
         return await self._flights.run(identity, lambda: self._reach(identity, connection))
 
+    async def _reach_anew(self, server: Server, connection: VaultConnection) -> Server:
+        settings = await self._cluster.connection(connection)
+        identity = server_id(connection)
+        if settings == server.transport.connection or self._servers.get(identity) is not server:
+            return server
+        self._flights.start(server, server.drain)
+        fresh = self._servers[identity] = self._server_of(identity, settings)
+        fresh.inherit(server)
+        return fresh
+
     async def _reach(self, identity: ServerId, connection: VaultConnection) -> Server:
         settings = await self._cluster.connection(connection)
-        server = self._servers[identity] = Server(
+        server = self._servers[identity] = self._server_of(identity, settings)
+        return server
+
+    def _server_of(self, identity: ServerId, settings: Connection) -> Server:
+        return Server(
             identity,
             self._connect(settings),
             timeout=settings.timeout,
             clock=self._clock,
             observer=self._observer,
         )
-        return server
 
     def _suspended(self, identity: Identity, error: Exception, seconds: float) -> LoginSuspended:
         return LoginSuspended(str(error), retry_in=seconds, waits_for=identity.spec.login, cause=error)
-
-
-class Client:
-    """One identity in one Vault namespace; with a `session`, that very login and no other."""
-
-    def __init__(self, clients: Clients, identity: Identity, namespace: str, session: Session | None = None) -> None:
-        self._clients = clients
-        self._identity = identity
-        self._namespace = namespace
-        self._pinned = session is not None
-        self._session = session or identity.current
-
-    @property
-    def meta(self) -> ClientMeta:
-        """How status names this client."""
-        session = self._session
-        if session is None:
-            return ClientMeta("", "")
-        key = session.cache_key
-        if key and self._namespace != self._identity.spec.merged.namespace:
-            key = namespaced(key, self._namespace)
-        return ClientMeta(key, client_id(session.accessor))
-
-    @property
-    def session(self) -> Session | None:
-        """The login that the last request went out with."""
-        return self._session
-
-    def hold(self, owner: Hashable) -> None:
-        """Keep the token of the last request alive as long as it can be, for a lease of `owner`."""
-        if self._session is not None:
-            self._clients.hold(owner, self._identity, self._session)
-
-    async def read_kv(self, request: KvRequest) -> KvSecret:
-        """Read a secret, sharing a read that is under way. Raises as `call` does."""
-
-        async def read(session: Session) -> KvSecret:
-            key = (self._identity.spec.login, session.serial, self._namespace, request)
-            return await self._clients.share(key, lambda: self._send(session, send))
-
-        async def send(transport: Transport, access: Access) -> KvSecret:
-            return await read_kv(transport, request, token=access.token, namespace=access.namespace)
-
-        return await self._call(read)
-
-    async def call(self, request: Callable[[Transport, Access], Awaitable[R]]) -> R:
-        """Run `request`, one function of `vso.vault`.
-
-        After a 403 the identity logs in again once, if its back-off allows, and the request is repeated; a second
-        refusal is raised. A client with a session of its own repeats nothing. Raises what `Clients.get` raises,
-        and the errors of the request.
-        """
-        return await self._call(lambda session: self._send(session, request))
-
-    async def _call(self, send: Callable[[Session], Awaitable[R]]) -> R:
-        if self._pinned and self._session is not None:
-            return await send(self._session)
-        session = await self._clients.session_of(self._identity)
-        result, self._session = await self._clients.call(self._identity, session, send)
-        return result
-
-    async def _send(self, session: Session, request: Callable[[Transport, Access], Awaitable[R]]) -> R:
-        return await self._clients.send(self._identity, session, request, self._namespace)

@@ -34,18 +34,24 @@ class SingleFlight:
             flight.cancel()
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
+    def start(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> None:
+        """Let `work` run by itself, unless `key` is under way; what it raises is lost."""
+        if key not in self._flights:
+            self._begin(key, work)
+
     async def run(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
         """Return what `work` returns, or raise what it raises; started only if `key` is not under way."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._tasks.create_task(_settle(work), name="shared request")
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
-            self._flights[key] = flight
+        flight = self._flights.get(key) or self._begin(key, work)
         value, error = await asyncio.shield(flight)
         if error is not None:
             raise error
         result: R = value
         return result
+
+    def _begin(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> "asyncio.Task[_Outcome]":
+        flight = self._flights[key] = self._tasks.create_task(_settle(work), name="shared request")
+        flight.add_done_callback(lambda _: self._flights.pop(key, None))
+        return flight
 
 
 _Outcome = tuple[Any, Exception | None]

@@ -22,6 +22,8 @@ RAW: Final = "_raw"
 
 MAX_SECRET_BYTES: Final = 1024 * 1024
 """Limit of the API server for the sum of all values of a Secret."""
+_LONGEST_SOURCE: Final = 6 * MAX_SECRET_BYTES
+"""JSON may write a byte as six; what is longer than that cannot fit, and takes long to find out."""
 _MAX_KEY: Final = 253
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
 _SHOWN: Final = 5
@@ -62,6 +64,10 @@ def render(
     any change of the secret (regressions R02). Raises RenderError for a bad pattern, or if the result cannot be
     a Secret.
     """
+    if len(raw.reveal()) > _LONGEST_SOURCE:
+        raise RenderError(
+            f"Vault's answer has {len(raw.reveal())} bytes, a Secret holds {MAX_SECRET_BYTES}: split it in Vault"
+        )
     source = _object(fields)
     if not options.exclude_raw and (RAW in source or RAW in templated):
         whose = "a template makes" if RAW in templated else "Vault's secret has"
@@ -69,7 +75,7 @@ def render(
             f"key {RAW!r} not permitted in Secret data: {whose} a field of that name, which is that of the raw copy: "
             "rename the field, or set destination.transformation.excludeRaw"
         )
-    data = {} if options.exclude_raw else {RAW: json_text.write(json_text.parse(raw.reveal()))}
+    data = {} if options.exclude_raw else {RAW: json_text.write(_parsed(raw))}
     data |= templated
     kept = filter_keys(source, includes=options.includes, excludes=options.excludes)
     for name in kept:
@@ -136,8 +142,15 @@ def _is_key(name: str) -> bool:
     return well_formed and name not in {".", ".."} and not name.startswith("..")
 
 
+def _parsed(text: Sensitive[bytes]) -> JSON:
+    try:
+        return json_text.parse(text.reveal())
+    except ValueError:
+        raise RenderError("Vault's answer is no JSON that can be read: it may be nested too deeply") from None
+
+
 def _object(data: Sensitive[bytes]) -> dict[str, JSON]:
-    value = json_text.parse(data.reveal())
+    value = _parsed(data)
     if not isinstance(value, dict):
         raise RenderError("Vault's answer holds no fields: the secret's data is no JSON object")
     return value

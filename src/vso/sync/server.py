@@ -13,7 +13,7 @@ from vso.base import Clock
 from vso.sync.breaker import PROBE_INTERVAL, Breaker
 from vso.sync.errors import ConnectionSuspended
 from vso.sync.flight import Slots
-from vso.vault import SealStatus, Transport, VaultError, seal_status
+from vso.vault import SealStatus, ServerFault, TimedOut, Transport, VaultError, seal_status
 
 R = TypeVar("R")
 
@@ -23,6 +23,7 @@ MAX_IN_FLIGHT: Final = 32
 _PATIENCE: Final = 2.0
 """Seconds that a request waits for its turn before the resource is put off instead."""
 _BUSY_RETRY: Final = 1.0
+_DRAIN_CHECK: Final = 0.1
 
 
 class Turn(Enum):
@@ -121,6 +122,17 @@ class Server:
             self._in_order()
         return status
 
+    def inherit(self, other: "Server") -> None:
+        """Take over what is known of the server from `other`, which reached it in another way."""
+        self._breaker = other._breaker  # noqa: SLF001 - of the same class
+
+    async def drain(self) -> None:
+        """Close the transport as soon as no request is under way, at the latest after the timeout."""
+        until = self._clock.monotonic() + self._timeout
+        while self._slots.busy and self._clock.monotonic() < until:
+            await self._clock.sleep(_DRAIN_CHECK)
+        await self.close()
+
     async def close(self) -> None:
         """Close the transport, but not before the requests under way have their answers; idempotent.
 
@@ -143,13 +155,20 @@ class Server:
             await self.transport.close()
 
     async def _judged(self, request: Callable[[Transport], Awaitable[R]]) -> R:
+        begun = self._clock.monotonic()
         try:
             result = await request(self.transport)
         except VaultError as exc:
-            if exc.outage:
+            # A server that answered others meanwhile is in order, though it may have an engine that is not.
+            if exc.outage and not (isinstance(exc, TimedOut | ServerFault) and self.answered_since(begun)):
                 self._outage_began(exc, by_request=True)
             elif exc.status:
                 self._answered()
+            else:
+                self._breaker.void_trial()
+            raise
+        except BaseException:
+            self._breaker.void_trial()  # nothing was learned of the server
             raise
         self._answered()
         return result
@@ -166,8 +185,10 @@ class Server:
         if not self._breaker.needs_trial:
             if self._breaker.answered():
                 self._observer(self.identity, Turn.UP)
-        elif self._breaker.allow_trial():
+        elif self._breaker.allow_trial(self._clock.monotonic()):
             self._observer(self.identity, Turn.TRIAL)
+        elif self._breaker.trial_is_ignored(self._clock.monotonic()) and self._breaker.answered():
+            self._observer(self.identity, Turn.UP)
 
     def _outage_began(self, error: VaultError, *, by_request: bool) -> None:
         self._slots.limit = FIRST_REQUESTS

@@ -128,7 +128,7 @@ def _split(raw: bytes, path: str) -> tuple[bytes | None, bytes | None, _Metadata
         data = bytes(outer.data).strip()
         metadata = b"null" if outer.metadata is msgspec.UNSET else bytes(outer.metadata).strip()
         known = msgspec.json.decode(metadata, type=_Metadata | None) or _Metadata()
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer(f'the answer for "{path}" has another shape than kv-v2 has', path=path) from exc
     return (None if data == b"null" else data), (None if metadata == b"null" else metadata), known
 

@@ -92,7 +92,7 @@ def decode_envelope(body: bytes, *, status: int, path: str) -> Response | None:
     try:
         envelope = _DECODER.decode(body)
         wrap_info = _object(envelope.wrap_info)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer(
             f'the answer for "{path}" (status {status}) is not what a Vault server sends: check the address',
             path=path,

@@ -45,7 +45,7 @@ def parse_static(data: bytes) -> StaticCreds | None:
     """
     try:
         found = msgspec.json.decode(data, type=_Rotation)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("the credentials are no JSON object") from exc
     if found.last_vault_rotation is None or found.last_vault_rotation == "":
         return None

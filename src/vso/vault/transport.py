@@ -30,7 +30,7 @@ from vso.vault.response import Response
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _CONNECT_SECONDS: Final = 10.0  # TCP and TLS handshake; the reference allows 10 s for the latter
 _IDLE_SECONDS: Final = 50.0  # below the 60 s after which common load balancers drop idle connections
-_LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer; twice what Vault accepts in a request
+_LARGEST: Final = 8 * 1024 * 1024  # bytes of an answer: a Secret holds 1 MiB, and JSON may escape each byte as six
 _CHUNK: Final = 64 * 1024
 
 

@@ -18,7 +18,7 @@ def opened() -> Breaker:
     """A breaker that a request opened, after a good probe."""
     breaker = Breaker()
     breaker.failed(DOWN, by_request=True)
-    breaker.allow_trial()
+    breaker.allow_trial(0.0)
     return breaker
 
 
@@ -28,8 +28,8 @@ def test_an_open_breaker_lets_nothing_through_until_a_probe_succeeds() -> None:
     assert breaker.failed(DOWN, by_request=True)
     assert not breaker.failed(DOWN, by_request=True), "the second failure is no news"
     assert not any(breaker.admit(now, trial_seconds=5) for now in range(1000))
-    assert breaker.allow_trial()
-    assert not breaker.allow_trial(), "nor is the second good probe"
+    assert breaker.allow_trial(0.0)
+    assert not breaker.allow_trial(0.0), "nor is the second good probe"
     assert breaker.admit(1000, trial_seconds=5)
 
 
@@ -61,7 +61,7 @@ def test_a_failed_trial_opens_the_breaker_again() -> None:
     breaker.admit(1, trial_seconds=5)
     breaker.failed(DOWN, by_request=True)
     assert not breaker.may_try(100)
-    assert breaker.allow_trial()
+    assert breaker.allow_trial(0.0)
 
 
 def test_a_trial_that_never_reports_back_is_followed_by_another() -> None:

@@ -26,6 +26,8 @@ from vso.vault import (
     LoginRefused,
     Response,
     Sealed,
+    TimedOut,
+    TLSFailed,
     Transport,
 )
 
@@ -43,6 +45,10 @@ class Script(Transport):
     answers: dict[str, Callable[[Call], Awaitable[Response]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     closed: bool = False
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(address="http://127.0.0.1:1")
 
     @property
     def clock(self) -> FakeClock:
@@ -301,6 +307,7 @@ async def test_forgetting_a_connection_closes_its_transport(bench: Bench) -> Non
     await bench.clients.forget(spec.connection.key, keep=spec.connection)
     assert [bench.server.closed] == [False]
     await bench.clients.forget(spec.connection.key)
+    await settle()
     assert [bench.server.closed] == [True]
     assert len(bench.clients) == 0
 
@@ -311,3 +318,92 @@ def test_names_of_clients_hold_no_secret() -> None:
     described: Mapping[str, Any] = {"login": spec.login, "server": spec.login.server}
     assert str(described["login"]) == "VaultAuth app/vault for namespace app"
     assert str(described["server"]) == "VaultConnection app/vault"
+
+
+async def test_r14_forgetting_a_connection_lets_its_requests_end(bench: Bench) -> None:
+    """The transport is closed when nothing is under way any more (regressions R14 a)."""
+    spec = spec_of()
+    gate = asyncio.Event()
+
+    async def slow(call: Call) -> Response:
+        await gate.wait()
+        return Response(data=Sensitive(b'{"a":"1"}'))
+
+    bench.server.answers[READ] = slow
+    client = await bench.clients.get(spec)
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(client.read_kv(REQUEST), name="read")
+        await settle()
+        await bench.clients.forget(spec.connection.key)
+        await bench.clock.advance(1.0)
+        assert [bench.server.closed] == [False]
+        gate.set()
+    assert reading.result().data.reveal() == b'{"a":"1"}'
+    await bench.clock.advance(1.0)
+    assert [bench.server.closed] == [True]
+
+
+async def test_a_new_login_that_is_refused_as_well_is_given_back(bench: Bench) -> None:
+    """Tokens must not pile up for one path that no policy allows; the old one stays in use."""
+    revoked: list[str] = []
+
+    async def revoke(call: Call) -> Response:
+        assert call.token is not None
+        revoked.append(call.token.reveal())
+        return Response(status=204, empty=True)
+
+    bench.fail(READ, Denied("no", path=READ, status=403))
+    bench.server.answers["auth/token/revoke-self"] = revoke
+    client = await bench.clients.get(spec_of())
+    with pytest.raises(Denied):
+        await client.read_kv(REQUEST)
+    await settle()
+    assert revoked == ["token-2"]
+    held = await bench.clients.get(spec_of())
+    assert held.session is not None
+    assert held.session.token.reveal() == "token-1"
+
+
+async def test_one_path_that_does_not_answer_is_no_outage_while_others_are_answered(bench: Bench) -> None:
+    """An engine that hangs must not take the connection from everybody else."""
+    other = KvRequest(mount="kv", path="other", type=KvType.V1)
+    answered = asyncio.Event()
+
+    async def hang(call: Call) -> Response:
+        await answered.wait()
+        raise TimedOut("no answer in time", path="kv/other")
+
+    bench.server.answers["kv/other"] = hang
+    client = await bench.clients.get(spec_of())
+    async with asyncio.TaskGroup() as group:
+
+        async def read() -> None:
+            with pytest.raises(TimedOut):
+                await client.read_kv(other)
+
+        group.create_task(read(), name="read")
+        await settle()
+        await client.read_kv(REQUEST)
+        answered.set()
+    await client.read_kv(REQUEST)
+    assert bench.turns == []
+
+
+async def test_a_ca_that_was_rotated_is_read_again_after_a_failed_handshake(bench: Bench) -> None:
+    """By the probe, without anybody touching the VaultConnection."""
+    read: list[str] = []
+    addresses = iter(["http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:2"])
+
+    async def connection(connection: VaultConnection) -> Connection:
+        read.append("CA")
+        return Connection(address=next(addresses))
+
+    async def refuse(call: Call) -> Response:
+        raise TLSFailed("unknown authority", path="sys/seal-status")
+
+    bench.cluster.connection = connection  # type: ignore[method-assign]
+    bench.server.answers["sys/seal-status"] = refuse
+    for _ in range(3):
+        with pytest.raises(TLSFailed):
+            await bench.clients.probe(spec_of().connection)
+    assert len(read) == 3

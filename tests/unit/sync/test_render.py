@@ -112,3 +112,10 @@ def test_rendering_keeps_every_string_of_every_field(fields: dict[str, str]) -> 
     data = rendered(fields).data.reveal()
     for name, value in fields.items():
         assert data[name] == value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+@pytest.mark.parametrize("text", [b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"a":"' + b"x" * 7_000_000 + b'"}'])
+def test_what_cannot_be_read_or_cannot_fit_is_refused_before_it_costs_anything(text: bytes) -> None:
+    """Nested without end, or larger than any Secret: an error that says so."""
+    with pytest.raises(RenderError):
+        render(Sensitive(text), Sensitive(text), RenderOptions())
