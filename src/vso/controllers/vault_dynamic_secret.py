@@ -120,8 +120,7 @@ class VaultDynamicSecretReconciler:
         if progress is None:
             fresh = Progress(inputs=inputs, since=now, share=self._rng.random(), resync=triggers(wanted)[2])
             payload = self._tools.signer.record(wanted.status.extensions.written)
-            unix = self._clock.now().timestamp()
-            progress = adopted(wanted, live, fresh=fresh, unix=unix, payload=payload)
+            progress = adopted(wanted, live, fresh=fresh, unix=self._clock.now().timestamp(), payload=payload)
         if progress is not None:
             self._progress[wanted.key] = progress
         return View(
@@ -167,7 +166,8 @@ class VaultDynamicSecretReconciler:
             wanted = await delivery.ensure_finalizer(wanted)
         client = await self._tools.clients.get(order.spec, namespace=wanted.spec.namespace, lasting=True)
         since = self._clock.monotonic()
-        request = _request(wanted)
+        one = wanted.spec
+        request = LogicalRequest(mount=one.mount, path=one.path, method=one.request_http_method, params=one.params)
         secret = await client.call(
             lambda transport, access: request_secret(transport, request, token=access.token, namespace=access.namespace)
         )
@@ -400,8 +400,3 @@ class _Result:
     wrote: bool = False
     restarts: tuple[Restarted, ...] = ()
     more: tuple[NewCondition, ...] = ()
-
-
-def _request(wanted: VaultDynamicSecret) -> LogicalRequest:
-    spec = wanted.spec
-    return LogicalRequest(mount=spec.mount, path=spec.path, method=spec.request_http_method, params=spec.params)
