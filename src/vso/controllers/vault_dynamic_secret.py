@@ -25,6 +25,7 @@ from vso.controllers.dynamic_plan import (
     adopted,
     awaits_rotation,
     due_at,
+    look_again,
     next_act,
     pause,
     poll_ceiling,
@@ -218,13 +219,21 @@ class VaultDynamicSecretReconciler:
             orphaned=order.reason is SyncReason.MISSING,
         )
         status = stored(wanted, new, unix=self._unix())
-        share = self._rng.random()
-        progress = Progress(
-            inputs=view.inputs, since=answer.since, share=share, resync=view.triggers[2], restart=rollout.open
-        )
+        progress = self._fresh(wanted, view, answer, restart=rollout.open)
         self._tell(structs.replace(wanted, status=status), progress, written, order)
         wrote = written.step.changes_data
         return await self._succeeded(wanted, progress, _Result(status=status, wrote=wrote, restarts=rollout.restarts))
+
+    def _fresh(self, wanted: VaultDynamicSecret, view: View, answer: "_Answer", *, restart: str) -> Progress:
+        again = answer.creds and look_again(wanted, answer.creds, unix=self._clock.now().timestamp())
+        return Progress(
+            inputs=view.inputs,
+            since=answer.since,
+            share=self._rng.random(),
+            resync=view.triggers[2],
+            poll_at=answer.since + again if again else None,
+            restart=restart,
+        )
 
     def _mac_to_write(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer", payload: Payload) -> str:
         """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
