@@ -353,7 +353,7 @@ class VaultDynamicSecretReconciler:
     def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:
         """Names what enters the request and the rendering; not what the credentials are written to (D23)."""
         one = wanted.spec
-        request = (one.namespace, one.mount, one.path, one.request_http_method, one.params, one.extensions.raw_response)
+        request = (one.namespace, one.mount, one.path, one.request_http_method, one.params)
         whole = fingerprint((request, spec.login, self._delivery.rendering(wanted, options)))
         # Params may be secret, so the hash that is shown has a key.
         return self._tools.signer.seed(whole.encode()).hex()[:32]

@@ -22,12 +22,6 @@ from vso.apis.v1beta1.status import (
 RENEWAL_PERCENT: Final = 67
 
 
-class RawResponse(Block, frozen=True, kw_only=True):
-    """How an answer that is no JSON, such as a CA chain, gets into the Secret."""
-
-    key: Annotated[str, Field("Key of the Secret that gets the body of the answer as it came.")] = ""
-
-
 class DynamicSettings(Block, frozen=True, kw_only=True):
     """What can be asked for beyond the original's fields."""
 
@@ -47,9 +41,6 @@ class DynamicSettings(Block, frozen=True, kw_only=True):
             pattern=DURATION,
         ),
     ] = ""
-    raw_response: Annotated[
-        RawResponse | None, Field("Keep the body of an answer that is no JSON; unset, such an answer is an error.")
-    ] = None
 
 
 class VaultDynamicSecretSpec(Block, frozen=True, kw_only=True):
