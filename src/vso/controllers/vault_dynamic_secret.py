@@ -6,7 +6,7 @@ to status, and the next look either finishes what was begun or has the lease rev
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from msgspec import structs
@@ -14,9 +14,10 @@ from msgspec import structs
 from vso.apis.conditions import ConditionType, EventReason, NewCondition, Reason
 from vso.apis.kinds import VAULT_DYNAMIC_SECRET
 from vso.apis.meta import Key
-from vso.apis.v1beta1 import VaultDynamicSecret, VaultDynamicSecretStatus
+from vso.apis.v1beta1 import VaultDynamicSecret
 from vso.base import jitter
 from vso.controllers.delivery import Delivery, Payload, Source, destination_key, triggers
+from vso.controllers.dynamic_attempt import Answer, Order, Result
 from vso.controllers.dynamic_plan import (
     Act,
     Progress,
@@ -33,7 +34,6 @@ from vso.controllers.dynamic_plan import (
 from vso.controllers.dynamic_status import Stored, renewed, stored
 from vso.controllers.leases import LeaseKeeper
 from vso.controllers.outcome import EXPECTED, Expected, show_seconds
-from vso.controllers.restarter import Restarted
 from vso.controllers.secret_status import Success, after_failure, after_success, kept
 from vso.controllers.secret_writer import Written
 from vso.controllers.tools import Tools
@@ -43,7 +43,6 @@ from vso.vault import (
     Lease,
     LogicalRequest,
     LogicalSecret,
-    StaticCreds,
     parse_static,
     request_secret,
 )
@@ -99,7 +98,7 @@ class VaultDynamicSecretReconciler:
                     return await self._renewed(wanted, view, granted, since)
                 act, reason = Act.FETCH, SyncReason.RENEWAL_FAILED
             if act is Act.FETCH:
-                return await self._fetch(wanted, _Order(spec, options, view, reason))
+                return await self._fetch(wanted, Order(spec, options, view, reason))
             return await self._maintain(wanted, view)
         except EXPECTED as error:
             return await self._failed(wanted, error)
@@ -154,9 +153,9 @@ class VaultDynamicSecretReconciler:
             message="Successfully renewed lease",
         )
         progress = replace(view.progress, since=since, share=self._rng.random())
-        return await self._succeeded(wanted, progress, _Result(status=status, more=(renewal,)))
+        return await self._succeeded(wanted, progress, Result(status=status, more=(renewal,)))
 
-    async def _fetch(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+    async def _fetch(self, wanted: VaultDynamicSecret, order: Order) -> Next:
         """Ask Vault for credentials, and put them into the Secret."""
         delivery = self._delivery
         # Whatever would make the lease useless is found out before there is one (corrections.md I12).
@@ -176,11 +175,11 @@ class VaultDynamicSecretReconciler:
         if creds is not None and awaits_rotation(wanted, creds, unix=self._clock.now().timestamp()):
             return self._await_rotation(wanted, order)
         rendered = await self._render(wanted, order, client, secret)
-        answer = _Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
+        answer = Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
         return await self._store(wanted, order, answer)
 
     async def _render(
-        self, wanted: VaultDynamicSecret, order: "_Order", client: Client, secret: LogicalSecret
+        self, wanted: VaultDynamicSecret, order: Order, client: Client, secret: LogicalSecret
     ) -> Rendered:
         try:
             source = Source(fields=secret.data, raw=secret.data, wrap_info=secret.wrap_info)
@@ -189,7 +188,7 @@ class VaultDynamicSecretReconciler:
             await self._keeper.discard(wanted, client, secret.lease)
             raise
 
-    async def _store(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer") -> Next:
+    async def _store(self, wanted: VaultDynamicSecret, order: Order, answer: Answer) -> Next:
         """Write the Secret, on record before and after, and restart what uses it."""
         delivery, lease = self._delivery, answer.secret.lease
         static = answer.creds is not None
@@ -222,9 +221,9 @@ class VaultDynamicSecretReconciler:
         progress = self._fresh(wanted, view, answer, restart=rollout.open)
         self._tell(structs.replace(wanted, status=status), progress, written, order)
         wrote = written.step.changes_data
-        return await self._succeeded(wanted, progress, _Result(status=status, wrote=wrote, restarts=rollout.restarts))
+        return await self._succeeded(wanted, progress, Result(status=status, wrote=wrote, restarts=rollout.restarts))
 
-    def _fresh(self, wanted: VaultDynamicSecret, view: View, answer: "_Answer", *, restart: str) -> Progress:
+    def _fresh(self, wanted: VaultDynamicSecret, view: View, answer: Answer, *, restart: str) -> Progress:
         again = answer.creds and look_again(wanted, answer.creds, unix=self._clock.now().timestamp())
         return Progress(
             inputs=view.inputs,
@@ -235,7 +234,7 @@ class VaultDynamicSecretReconciler:
             restart=restart,
         )
 
-    def _mac_to_write(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer", payload: Payload) -> str:
+    def _mac_to_write(self, wanted: VaultDynamicSecret, order: Order, answer: Answer, payload: Payload) -> str:
         """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
         signer, live, recorded = self._tools.signer, order.view.live, wanted.status.extensions
         known = recorded.restarted_payload if signer.is_comparable(recorded.restarted_payload) else payload.before
@@ -260,10 +259,10 @@ class VaultDynamicSecretReconciler:
             inputs=view.inputs,
             written=old.extensions.written or view.live.mac,
         )
-        result = _Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
+        result = Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
         return await self._succeeded(wanted, replace(progress, restart=rollout.open), result)
 
-    def _await_rotation(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+    def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
         """Look again soon, without holding a worker, and without a word: this is how a rotation goes."""
         now = self._clock.monotonic()
         progress = order.view.progress or Progress(inputs="", since=now, share=0.0)
@@ -271,7 +270,7 @@ class VaultDynamicSecretReconciler:
         self._progress[wanted.key] = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
         return Next.after(wait, "rotation")
 
-    async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: "_Result") -> Next:
+    async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: Result) -> Next:
         self._progress[wanted.key] = progress
         self._delivery.settled(wanted, complete=not progress.restart)
         status = structs.replace(result.status, last_generation=wanted.metadata.generation)
@@ -323,7 +322,7 @@ class VaultDynamicSecretReconciler:
         await delivery.write_status(wanted, status, conditions=conditions)
         return failure.next
 
-    async def _payload_before(self, wanted: VaultDynamicSecret, order: "_Order", *, static: bool) -> str | None:
+    async def _payload_before(self, wanted: VaultDynamicSecret, order: Order, *, static: bool) -> str | None:
         """The payload that workloads run with where status has no usable record; None if there was none.
 
         A Secret that was there before the first sync counts: its users need a restart (regressions section 0).
@@ -368,7 +367,7 @@ class VaultDynamicSecretReconciler:
     def _ceiling(self, wanted: VaultDynamicSecret) -> float:
         return poll_ceiling(wanted, self._tools.settings.max_poll_interval)
 
-    def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: "_Order") -> None:
+    def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: Order) -> None:
         """Tell of new credentials; `synced` has the status that comes of them."""
         if not written.step.changes_data:
             return
@@ -378,34 +377,3 @@ class VaultDynamicSecretReconciler:
         first = synced.status.last_generation == 0
         event = EventReason.SECRET_SYNCED if first else EventReason.SECRET_ROTATED
         self._delivery.synced(synced, written, reason=reason, event=(event, text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What credentials are fetched with, and why."""
-
-    spec: ClientSpec
-    options: RenderOptions
-    view: View
-    reason: SyncReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What Vault gave, and when it was asked."""
-
-    secret: LogicalSecret
-    creds: StaticCreds | None
-    rendered: Rendered
-    since: float
-    client: Client
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    """What an attempt did: the status but for what every success sets, and what conditions tell."""
-
-    status: VaultDynamicSecretStatus
-    wrote: bool = False
-    restarts: tuple[Restarted, ...] = ()
-    more: tuple[NewCondition, ...] = ()
