@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/hmac"
 	cryptorand "crypto/rand"
 	"crypto/sha256"
 	"fmt"
@@ -39,6 +40,7 @@ var Allowed = strings.Fields(`
 // functions is the table of functions: sprig's, but for those whose results would differ from call to call.
 func functions(chance *chance, now time.Time) template.FuncMap {
 	all := sprig.TxtFuncMap()
+	rounded := all["durationRound"].(func(any) string)
 	for name, function := range map[string]any{
 		"randInt":  chance.between,
 		"shuffle":  chance.shuffle,
@@ -47,6 +49,12 @@ func functions(chance *chance, now time.Time) template.FuncMap {
 		"keys":     keys,
 		"values":   values,
 		"ago":      func(date any) string { return ago(date, now) },
+		"durationRound": func(duration any) string {
+			if since, ok := duration.(time.Time); ok {
+				duration = int64(now.Sub(since))
+			}
+			return rounded(duration)
+		},
 	} {
 		all[name] = function
 	}
@@ -70,8 +78,10 @@ func newChance(seed []byte) *chance {
 }
 
 func (c *chance) begin(name string) {
-	sum := sha256.Sum256(append(append([]byte{}, c.seed...), name...))
-	c.stream = rand.NewChaCha8(sum)
+	// Keyed, so that a longer seed with a shorter name is another stream.
+	stream := hmac.New(sha256.New, c.seed)
+	stream.Write([]byte(name))
+	c.stream = rand.NewChaCha8([32]byte(stream.Sum(nil)))
 }
 
 func (c *chance) between(low, high int) int {
