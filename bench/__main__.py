@@ -25,7 +25,6 @@ measures, in this order:
   refresh   every resource is read again, nothing has changed
   latency   one resource is edited while all refresh
   restart   the operator comes back to N resources in sync
-  templates rendering, in a process of its own
 
 examples:
   python -m bench                              1,000 resources, everything: about two minutes

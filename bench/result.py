@@ -73,10 +73,6 @@ ROWS: Final[Mapping[str, Row]] = {
         title="restart: last resource looked at after", unit="s", budget=Budget(few=10, many=10, original=(57, 57))
     ),
     "restart.cpu": Row(title="restart: CPU", unit="s", budget=None),
-    "templates.first": Row(title="templates: first rendering of a process", unit="ms"),
-    "templates.small": Row(title="templates: a small one", unit="ms"),
-    "templates.large": Row(title="templates: one of 1.2 kB", unit="ms"),
-    "templates.memory": Row(title="templates: memory, once there is one", unit="MB"),
     "idle.memory": Row(title="memory without resources", unit="MB"),
     "idle.cpu": Row(title="CPU without resources, per second", unit="ms"),
     "cold.memory": Row(

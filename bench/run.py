@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from typing import Final
 
-from bench import bare, cold, idle, latency, refresh, restart, templates
+from bench import bare, cold, idle, latency, refresh, restart
 from bench.process import Launcher
 from bench.result import Result
 from bench.stage import Plan, Stage, create_resources, fill_vault, ledgers, prepare
@@ -12,7 +12,7 @@ from testenv import Cluster, OpenBao
 from testenv.waiting import Report
 from tests.support.operator import install
 
-MEASURES: Final = ("bare", "cold", "refresh", "latency", "restart", "templates")
+MEASURES: Final = ("bare", "cold", "refresh", "latency", "restart")
 _ADMIN: Final = "kube-system/bench"
 
 
@@ -71,9 +71,6 @@ async def _measure(stage: Stage, only: frozenset[str]) -> None:
         stage.open_ledgers()
         with stage.launcher.running() as operator:
             await restart.measure(stage, operator)
-    if "templates" in only:
-        for name, value in templates.figures().items():
-            stage.result.figure(name, value)
 
 
 def _admin_token(cluster: Cluster) -> str:

@@ -29,7 +29,15 @@ var harmless = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`incompatible types for comparison(?:: ` + kinds + ` and ` + kinds + `)?`,
 	`invalid type for comparison`,
 	`missing argument for comparison`,
-	`non-comparable types? ` + kinds,
+	`invalid value; expected ` + kinds,
+	`cannot assign nil to ` + kinds,
+	word + ` is an unexported field of struct type ` + kinds,
+	word + ` is not a method but has arguments`,
+	`Cannot (?:find )?[a-z]+ (?:on )?type ` + word + `(?: as list)?`,
+	`list should be type of slice or array but ` + word,
+	`dig needs at least three arguments`,
+	`unable to decode (?:base64 )?(?:certificate|private key)`,
+	`strings: negative Repeat count`,
 	`exceeded maximum template depth \(\d+\)`,
 	`template "[^"]*" not defined`,
 	`no such template "[^"]*"`,
@@ -68,9 +76,13 @@ func reason(text string, templates []Template) string {
 	}
 	if call := calling.FindStringSubmatch(text); call != nil {
 		why := call[2]
-		// What somebody wrote into a template is no secret of Vault's.
-		if call[1] == "fail" && written(why, templates) {
-			return text
+		// The text is the template's own choice: even one that looks harmless can be made of values. What somebody
+		// wrote into a template literally is no secret of Vault's.
+		if call[1] == "fail" {
+			if written(why, templates) {
+				return text
+			}
+			return "error calling fail: " + hidden
 		}
 		return "error calling " + call[1] + ": " + reason(why, templates)
 	}

@@ -73,6 +73,6 @@ def test_a_template_without_end_is_stopped_and_others_go_on(operator: Operator, 
     tenant.sync("bad", destination={"transformation": {"templates": templates}})
     tenant.sync("good")
     tenant.wait_synced("good", timeout=5)
-    tenant.wait_failed("bad", "were stopped")
+    tenant.wait_failed("bad", "template budget exceeded")
     tenant.put("good", {"user": "carol"})
     tenant.wait_data("good", user="carol")

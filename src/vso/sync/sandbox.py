@@ -2,7 +2,8 @@
 
 The module exports `prepare`, which makes room for a request, and `run`, which answers it (template-engine/main.go). It
 sees no files, no network, no environment. Compiling takes seconds, so the result is kept in a cache; native code is
-loaded from there only if nobody else can have written it.
+loaded from there only if nobody else can have written it, and if it is whole: wasmtime does not look, and code from a
+damaged file ends the process with a signal.
 """
 
 import hashlib
@@ -11,11 +12,14 @@ import platform
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+
+from vso.sync.compiler import CompilerFailed, compiled, settings
 
 if TYPE_CHECKING:
     from wasmtime import Engine, Module
@@ -26,8 +30,29 @@ _FADES: Final = 96 * 1024 * 1024
 """Bytes of memory above which an instance is replaced, since a module never gives memory back."""
 
 
+class Bound(Enum):
+    """What a request can have too much of."""
+
+    TIME = "time"
+    DEPTH = "depth"
+    MEMORY = "memory"
+
+
 class Exhausted(Exception):
-    """The module was stopped: it took too much time or memory, or failed in its own code."""
+    """The module was stopped at a bound."""
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(f"the module was stopped: {bound.value}")
+        self.bound = bound
+
+
+class Stop:
+    """Ends one call, before or while it runs; `Sandbox.interrupt` sets it."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.asked = False
 
 
 class Unusable(Exception):
@@ -55,37 +80,59 @@ class Sandbox:
         self._module: Module | None = None
         self._instance: _Instance | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether `load` has nothing to do."""
+        return self._module is not None
+
     def load(self) -> None:
         """Load the module unless it is; the first time on a machine it is compiled. Raises Unusable."""
-        if self._module is not None:
+        if self.loaded:
             return
-        import wasmtime
+        from wasmtime import Engine, Module, WasmtimeError  # takes 10 MB, for those who use templates
 
-        config = wasmtime.Config()
-        config.epoch_interruption = True
-        engine = wasmtime.Engine(config)
-        try:
-            binary = self._path.read_bytes()
-        except OSError as exc:
-            raise Unusable(f"the template engine {self._path.name} is missing: build it with `make engine`") from exc
-        name = f"template-{hashlib.sha256(binary).hexdigest()[:24]}-{version('wasmtime')}-{platform.machine()}.cwasm"
-        for file in (self._path.with_suffix(".cwasm"), self._folder() / name):
-            if _is_trustworthy(file):
-                with suppress(wasmtime.WasmtimeError):
-                    self._module = wasmtime.Module.deserialize_file(engine, str(file))
-                    self._engine = engine
+        self._engine = Engine(settings())
+        source = self._source()
+        kept = self._folder() / f"template-{source[:24]}-{version('wasmtime')}-{platform.machine()}.cwasm"
+        for file in (self._path.with_suffix(".cwasm"), kept):
+            if _is_trustworthy(file) and _is_whole(file, source):
+                with suppress(WasmtimeError):
+                    self._module = Module.deserialize_file(self._engine, str(file))
                     return
         log.info("compiling the template engine", why="no compiled form of it is at hand")
-        self._module, self._engine = wasmtime.Module(engine, binary), engine
-        _keep(self._folder() / name, bytes(self._module.serialize()))
+        self._module = Module.deserialize(self._engine, self.save(kept))
 
-    def call(self, request: bytes) -> bytes:
-        """Answer `request`. Raises Exhausted; the next call then begins with a fresh instance."""
+    def save(self, file: Path) -> bytes:
+        """Compile the module and write that to `file`, with its seal beside it, unless they cannot be written.
+
+        An image does this at its build, with `file` beside the module. Raises Unusable.
+        """
+        source = self._source()
+        try:
+            content = compiled(self._path)
+        except CompilerFailed as exc:
+            raise Unusable(str(exc)) from exc
+        _keep(file, content)
+        _keep(_mark(file), _seal(content, source))
+        return content
+
+    def _source(self) -> str:
+        """The module's hash."""
+        try:
+            return hashlib.sha256(self._path.read_bytes()).hexdigest()
+        except OSError as exc:
+            raise Unusable(f"the template engine {self._path.name} is missing: build it with `make engine`") from exc
+
+    def call(self, request: bytes, stop: Stop) -> bytes:
+        """Answer `request`. Raises Exhausted, also once `stop` is asked for; the next call has a fresh instance."""
         import wasmtime
 
         instance = self._instance or self._start()
         self._instance = None
         instance.store.set_epoch_deadline(1)
+        # From here on an interrupt reaches the instance; an earlier one would be lost.
+        if stop.asked:
+            raise Exhausted(Bound.TIME)
         try:
             place = instance.prepare(instance.store, len(request))
             instance.memory.write(instance.store, request, place)
@@ -93,13 +140,14 @@ class Sandbox:
             start, size = answer >> 32, answer & (2**32 - 1)
             content = bytes(instance.memory.read(instance.store, start, start + size))
         except (wasmtime.WasmtimeError, wasmtime.Trap, wasmtime.ExitTrap) as exc:
-            raise Exhausted("the module was stopped") from exc
+            raise Exhausted(_bound(exc)) from exc
         if instance.memory.data_len(instance.store) <= _FADES:
             self._instance = instance
         return content
 
-    def interrupt(self) -> None:
-        """Stop what is running; nothing if nothing is."""
+    def interrupt(self, stop: Stop) -> None:
+        """End the call that was given `stop`, also if it has not begun."""
+        stop.asked = True
         if self._engine is not None:
             self._engine.increment_epoch()
 
@@ -126,6 +174,36 @@ class Sandbox:
         return Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "vault-secrets-operator"
 
 
+def _bound(error: Exception) -> Bound:
+    import wasmtime
+
+    match getattr(error, "trap_code", None):
+        case wasmtime.TrapCode.INTERRUPT:
+            return Bound.TIME
+        case wasmtime.TrapCode.STACK_OVERFLOW:
+            return Bound.DEPTH
+        case _:
+            # Go ends itself when it gets no more memory.
+            return Bound.MEMORY
+
+
+def _mark(file: Path) -> Path:
+    """The file beside a compiled module that says what it must be."""
+    return file.with_suffix(".cwasm.sha256")
+
+
+def _seal(content: bytes, source: str) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()} {source}\n".encode()
+
+
+def _is_whole(file: Path, source: str) -> bool:
+    """Whether `file` is what was once compiled from the module with the hash `source`."""
+    try:
+        return _mark(file).read_bytes() == _seal(file.read_bytes(), source)
+    except OSError:
+        return False
+
+
 def _is_trustworthy(file: Path) -> bool:
     """Whether only this user, or root, can have written `file`: it is run as native code."""
     try:
@@ -146,4 +224,6 @@ def _keep(file: Path, content: bytes) -> None:
         partial.replace(file)
     except OSError as exc:
         log.info("the compiled template engine is not kept", error=str(exc))
-        partial.unlink(missing_ok=True)
+        # On a read-only file system even the removal of a file that is not there fails.
+        with suppress(OSError):
+            partial.unlink()

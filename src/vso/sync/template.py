@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, assert_never
 
 import msgspec
 
 from vso.base import Sensitive
 from vso.sync.errors import RenderError, TemplateError
-from vso.sync.sandbox import Exhausted, Sandbox, Unusable
+from vso.sync.sandbox import Bound, Exhausted, Sandbox, Stop, Unusable
 
 MODULE: Final = Path(__file__).with_name("template.wasm")
 """Where `make` puts the engine, and where the wheel has it."""
@@ -79,6 +79,7 @@ class TemplateEngine:
         self._sandbox = Sandbox(module, cache=cache, memory=budget.memory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="templates")
         self._turn = asyncio.Lock()
+        self._stop = Stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,7 +91,7 @@ class TemplateEngine:
 
     async def close(self) -> None:
         """Let the thread end."""
-        self._sandbox.interrupt()
+        self._sandbox.interrupt(self._stop)
         await asyncio.to_thread(self._thread.shutdown)
 
     async def render(
@@ -109,7 +110,7 @@ class TemplateEngine:
             "input": {
                 "secrets": msgspec.Raw(data.secrets.reveal()),
                 "metadata": msgspec.Raw(data.metadata),
-                "wrapData": msgspec.Raw(data.wrap_data.reveal()) if data.wrap_data else None,
+                "wrapData": msgspec.Raw(data.wrap_data.reveal()) if data.wrap_data is not None else None,
                 "annotations": data.annotations,
                 "labels": data.labels,
             },
@@ -133,29 +134,41 @@ class TemplateEngine:
 
     async def _run(self, encoded: bytes, templates: Sequence[Template]) -> bytes:
         loop = asyncio.get_running_loop()
-        names = ", ".join(repr(one.name) for one in templates)
+        stop = self._stop = Stop()
         try:
-            await self._in_thread(self._sandbox.load)
-            limit = loop.call_later(self._budget.seconds, self._sandbox.interrupt)
+            if not self._sandbox.loaded:
+                await self._in_thread(self._sandbox.load, stop)
+            limit = loop.call_later(self._budget.seconds, self._sandbox.interrupt, stop)
             try:
-                return await self._in_thread(lambda: self._sandbox.call(encoded))
+                return await self._in_thread(lambda: self._sandbox.call(encoded, stop), stop)
             finally:
                 limit.cancel()
         except Exhausted as exc:
-            seconds, megabytes = self._budget.seconds, math.ceil(self._budget.memory / 1024**2)
-            raise TemplateError(
-                f"the templates {names} were stopped: they took more than {seconds:g} s or {megabytes} MiB; look for "
-                "an endless loop, for templates that include themselves and for large repetitions"
-            ) from exc
+            raise TemplateError(self._exceeded(exc.bound, templates)) from exc
         except Unusable as exc:
             raise RenderError(str(exc)) from exc
 
-    async def _in_thread(self, work: Callable[[], bytes | None]) -> bytes:
+    def _exceeded(self, bound: Bound, templates: Sequence[Template]) -> str:
+        match bound:
+            case Bound.TIME:
+                what = f"took more than {self._budget.seconds:g} s: look for an endless loop"
+            case Bound.MEMORY:
+                megabytes = math.ceil(self._budget.memory / 1024**2)
+                what = f"needed more than {megabytes} MiB of memory: look for large repetitions and growing variables"
+            case Bound.DEPTH:
+                what = "nested too deep: look for blocks within blocks, and for values that contain themselves"
+            case _:
+                assert_never(bound)
+        names = ", ".join(repr(one.name) for one in templates)
+        return f"template budget exceeded: rendering {what} (templates {names})"
+
+    async def _in_thread(self, work: Callable[[], bytes | None], stop: Stop) -> bytes:
         """Run `work` in the thread; if the caller is cancelled, not before the thread is free again."""
         task = asyncio.get_running_loop().run_in_executor(self._thread, work)
         try:
             return await asyncio.shield(task) or b""
         except asyncio.CancelledError:
-            self._sandbox.interrupt()
-            await asyncio.wait([task])
+            self._sandbox.interrupt(stop)
+            # Its failure is expected now, and nobody's to hear of.
+            await asyncio.gather(task, return_exceptions=True)
             raise

@@ -1,6 +1,7 @@
 """The template engine: the data it sees, its bounds, and that everything else goes on meanwhile."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -100,10 +101,42 @@ async def test_an_error_names_template_and_line_and_no_value(engine: TemplateEng
 
 
 @pytest.mark.parametrize(
+    "shape",
+    [
+        "%s",
+        "error calling %s",
+        'template \\"%s\\" not defined',
+        "can't evaluate field %s in type int",
+        'template: x:1:1: executing \\"x\\" at <%s>: index of untyped nil',
+        "error calling fail: %s",
+        "len of type %s",
+    ],
+)
+async def test_fail_does_not_carry_values_out_in_the_shape_of_a_harmless_error(
+    engine: TemplateEngine, shape: str
+) -> None:
+    """Who may write templates need not be allowed to read the Secret; statuses and events are open to many."""
+    with pytest.raises(TemplateError) as caught:
+        await rendered(engine, f'{{{{ fail (printf "{shape}" .Secrets.user) }}}}')
+    assert "alice" not in str(caught.value)
+    assert str(caught.value).endswith("<redacted>")
+
+
+async def test_a_text_that_fail_has_from_the_template_is_told(engine: TemplateEngine) -> None:
+    """It is the message of the template's author to its users."""
+    with pytest.raises(TemplateError, match=r"error calling fail: set a user first$"):
+        await rendered(engine, '{{ fail "set a user first" }}')
+
+
+@pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("{{ range 1000000000000 }}{{ end }}", "were stopped"),
-        ('{{ repeat 1000000000 "x" }}', "were stopped"),
+        (
+            "{{ range 1000000000000 }}{{ end }}",
+            r"took more than 0.5 s: look for an endless loop \(templates 'ns/app/key'\)",
+        ),
+        ('{{ repeat 1000000000 "x" }}', "needed more than 64 MiB of memory"),
+        ('{{ $d := dict }}{{ set $d "self" $d }}', "nested too deep"),
         ("{{ range 1000000000 }}0123456789{{ end }}", "makes more than 1048576 bytes"),
         ('{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', "exceeded maximum template depth"),
     ],
@@ -136,14 +169,40 @@ async def test_everything_else_goes_on_while_a_template_runs(engine: TemplateEng
     assert ticks > 20
 
 
-async def test_a_caller_that_is_cancelled_leaves_the_engine_free(engine: TemplateEngine) -> None:
-    """What it had running is stopped at once."""
+@pytest.mark.parametrize("turns", [0, 1, 2, 50])
+async def test_a_caller_that_is_cancelled_leaves_the_engine_free(engine: TemplateEngine, turns: int) -> None:
+    """What it had running, or was about to run, is stopped at once, and nobody hears of its failure."""
     await rendered(engine, "warm")
-    async with asyncio.TaskGroup() as group:
-        endless = group.create_task(rendered(engine, "{{ range 1000000000000 }}{{ end }}"), name="endless")
-        await asyncio.sleep(0.05)
-        endless.cancel()
-    assert await rendered(engine, "{{ .Secrets.user }}") == "alice"
+    heard: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, what: heard.append(what))
+    try:
+        async with asyncio.TaskGroup() as group:
+            endless = group.create_task(rendered(engine, "{{ range 1000000000000 }}{{ end }}"), name="endless")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            endless.cancel()
+        assert await rendered(engine, "{{ .Secrets.user }}") == "alice"
+        gc.collect()
+    finally:
+        loop.set_exception_handler(None)
+    assert heard == []
+
+
+async def test_a_budget_that_ends_before_the_start_ends_the_template_too() -> None:
+    """On a machine so slow that the sandbox gets going late, an endless template must not go on for ever."""
+    async with TemplateEngine(budget=Budget(seconds=0)) as engine:
+        for _ in range(3):
+            with pytest.raises(TemplateError, match="took more than 0 s"):
+                await rendered(engine, "{{ range 1000000000000 }}{{ end }}")
+
+
+async def test_a_damaged_module_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """It is the resource's condition, not the operator's end."""
+    (tmp_path / "damaged.wasm").write_bytes(b"\0asm")
+    async with TemplateEngine(budget=Budget(), module=tmp_path / "damaged.wasm") as engine:
+        with pytest.raises(RenderError, match="make engine"):
+            await rendered(engine, "x")
 
 
 async def test_without_the_module_the_error_says_what_to_do(tmp_path: Path) -> None:
@@ -155,5 +214,6 @@ async def test_without_the_module_the_error_says_what_to_do(tmp_path: Path) -> N
 
 async def test_time_moves_what_depends_on_time_only(engine: TemplateEngine) -> None:
     """`now` is an argument."""
-    text = '{{ ago (mustToDate "2006-01-02" "2025-12-31") }}'
-    assert await rendered(engine, text, now=NOW + timedelta(hours=1)) == "25h0m0s"
+    text = '{{ ago (mustToDate "2006-01-02" "2025-12-31") }} {{ durationRound (mustToDate "2006" "2025") }}'
+    assert await rendered(engine, text) == "24h0m0s 12mo"
+    assert await rendered(engine, text, now=NOW + timedelta(days=366, hours=1)) == "8809h0m0s 2y"
