@@ -31,7 +31,7 @@ from vso.controllers.dynamic_plan import (
     pause,
     poll_ceiling,
 )
-from vso.controllers.dynamic_status import Stored, renewed, stored
+from vso.controllers.dynamic_status import Announcement, Stored, renewed, stored
 from vso.controllers.leases import LeaseKeeper
 from vso.controllers.outcome import EXPECTED, Expected, show_seconds
 from vso.controllers.secret_status import Success, after_failure, after_success, kept
@@ -196,7 +196,9 @@ class VaultDynamicSecretReconciler:
         payload = self._record(answer.rendered.payload.reveal(), static=static)
         mac = self._mac_to_write(wanted, order, answer, Payload(now=payload, record="", before=before))
         if lease.id:
-            wanted = await self._keeper.announce(wanted, answer.client, lease, mac=mac)
+            inputs, rotated = order.view.inputs, order.view.triggers[1]
+            new = Announcement(lease=lease, mac=mac, inputs=inputs, rotated=rotated)
+            wanted = await self._keeper.announce(wanted, answer.client, new)
         secret_wanted = delivery.secret_of(wanted, mac)
         written = await delivery.writer.ensure(secret_wanted, answer.rendered.data)
         await delivery.writer.prune(secret_wanted)
@@ -205,7 +207,7 @@ class VaultDynamicSecretReconciler:
         if not lease.id:
             self._tools.clients.release(wanted.key)
         view = order.view
-        new = Stored(
+        outcome = Stored(
             lease=lease,
             creds=answer.creds,
             mac=mac,
@@ -217,7 +219,7 @@ class VaultDynamicSecretReconciler:
             triggers=view.triggers,
             orphaned=order.reason is SyncReason.MISSING,
         )
-        status = stored(wanted, new, unix=self._unix())
+        status = stored(wanted, outcome, unix=self._unix())
         progress = self._fresh(wanted, view, answer, restart=rollout.open)
         self._tell(structs.replace(wanted, status=status), progress, written, order)
         wrote = written.step.changes_data

@@ -134,7 +134,7 @@ class VaultPKISecretReconciler:
             since=self._unix(),
             mac=self._tools.signer.mac(data.reveal()),
         )
-        status = announced(wanted, new)
+        status = announced(wanted, new, inputs=order.inputs, rotated=triggers(wanted)[1])
         wanted = await delivery.write_status(wanted, status, conditions=status.conditions)
         return await self._store(wanted, order, new, data)
 
