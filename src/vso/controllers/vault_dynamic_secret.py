@@ -48,6 +48,7 @@ from vso.vault import (
 )
 
 _UNKNOWN: Final = "unknown"
+_RAW_KEY: Final = "data"
 _CONFLICT_RETRY: Final = 1.0
 _RETRY_SWEEP: Final = 15.0
 _RELEASE_RETRY: Final = 3.0
@@ -167,7 +168,14 @@ class VaultDynamicSecretReconciler:
         client = await self._tools.clients.get(order.spec, namespace=wanted.spec.namespace, lasting=True)
         since = self._clock.monotonic()
         one = wanted.spec
-        request = LogicalRequest(mount=one.mount, path=one.path, method=one.request_http_method, params=one.params)
+        raw = one.extensions.raw_response
+        request = LogicalRequest(
+            mount=one.mount,
+            path=one.path,
+            method=one.request_http_method,
+            params=one.params,
+            raw_key=(raw.key or _RAW_KEY) if raw is not None else "",
+        )
         secret = await client.call(
             lambda transport, access: request_secret(transport, request, token=access.token, namespace=access.namespace)
         )
@@ -354,7 +362,7 @@ class VaultDynamicSecretReconciler:
     def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:
         """Names what enters the request and the rendering; not what the credentials are written to (D23)."""
         one = wanted.spec
-        request = (one.namespace, one.mount, one.path, one.request_http_method, one.params)
+        request = (one.namespace, one.mount, one.path, one.request_http_method, one.params, one.extensions.raw_response)
         whole = fingerprint((request, spec.login, self._delivery.rendering(wanted, options)))
         # Params may be secret, so the hash that is shown has a key.
         return self._tools.signer.seed(whole.encode()).hex()[:32]

@@ -22,6 +22,12 @@ from vso.apis.v1beta1.status import (
 RENEWAL_PERCENT: Final = 67
 
 
+class RawResponse(Block, frozen=True, kw_only=True):
+    """How an answer that is no JSON, such as a CA chain, gets into the Secret."""
+
+    key: Annotated[str, Field("Key of the Secret that gets the text of the answer; unset, data.")] = ""
+
+
 class DynamicSettings(Block, frozen=True, kw_only=True):
     """What can be asked for beyond the original's fields."""
 
@@ -41,6 +47,9 @@ class DynamicSettings(Block, frozen=True, kw_only=True):
             pattern=DURATION,
         ),
     ] = ""
+    raw_response: Annotated[
+        RawResponse | None, Field("Take an answer that is no JSON as it is; unset, such an answer is an error.")
+    ] = None
 
 
 class VaultDynamicSecretSpec(Block, frozen=True, kw_only=True):
