@@ -1,4 +1,4 @@
-"""R13, R19, R20, R23, R36 and R38: what status says of a lease is true, and each lease is seen to."""
+"""R13, R19, R20 and R23: what status says of a lease is true, and each lease is seen to."""
 
 from functools import partial
 from random import Random
