@@ -1,4 +1,4 @@
-"""R11, R20, R21 and R29 for leases and certificates: servers that are away, lie, or lose what they gave."""
+"""R11, R21 and R29 for leases and certificates: servers that are away, lie, or lose what they gave."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +67,7 @@ def recovered(database: Database, name: str, lease: str) -> None:
     assert workload["metadata"]["generation"] == 1
 
 
-def test_r11_leases_outlive_sealed_killed_failing_and_refusing_servers(
+def test_r11_leases_outlive_sealed_failing_refusing_and_broken_off_servers(
     operator: Operator, cluster: Cluster, bao: OpenBao, durable: OpenBao, postgres: Postgres
 ) -> None:
     """Side by side: no new lease, no restart, no lost data; all are in sync a step after the end."""
