@@ -19,7 +19,7 @@ from vso.controllers.member import seconds_of
 from vso.sync import ClientMeta
 from vso.vault import Lease, StaticCreds
 
-MOST_TO_REVOKE: Final = 16
+MOST_TO_REVOKE: Final = 64
 LOST: Final = "lost"
 """In `inputs`: what was asked for last reached no Secret, so it is to be asked for again."""
 

@@ -14,7 +14,7 @@ from vso.controllers.member import seconds_of
 from vso.sync import Destination, Renewal, Signer, Validity, replace_at
 from vso.vault import PKIRequest
 
-MOST_TO_REVOKE: Final = 16
+MOST_TO_REVOKE: Final = 64
 _LOST: Final = "lost"
 """In `inputs`: the certificate asked for last reached no Secret, so another is to be asked for."""
 

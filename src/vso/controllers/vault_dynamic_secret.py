@@ -311,7 +311,8 @@ class VaultDynamicSecretReconciler:
         delays.append(None if ends is None else ends - now)
         delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
         # What is overdue was tried in vain.
-        delays += [max(one.after - unix, _RETRY_SWEEP) for one in wanted.status.extensions.to_revoke]
+        waits = [one.after - unix for one in wanted.status.extensions.to_revoke]
+        delays += [one + 1.0 if one > 0 else _RETRY_SWEEP for one in waits]
         planned = [max(one, 0.0) for one in delays if one is not None]
         return Next.after(min(planned), "refresh") if planned else Next.on_change()
 
