@@ -98,7 +98,7 @@ def test_r12_short_lived_tokens_do_not_make_a_stream_of_leases(base: Database, a
             alive(base, ["app"])
         asked, logins = leases_asked(gate, "app"), len(gate.seen("PUT", "/login"))
     assert 2 <= asked <= 5, asked
-    assert logins == asked
+    assert abs(logins - asked) <= 1  # the last login may have been for a lease that came after the look
 
 
 def test_r12_while_logins_fail_a_fading_token_is_not_asked_for_more_leases(
@@ -233,10 +233,13 @@ def furnish(base: Database, gate: Gateway) -> list[str]:
 
 
 def alive(base: Database, names: list[str] | tuple[str, ...]) -> None:
-    """Assert that what is in the Secrets logs in; once more, for the moment of a swap."""
-    dead = [name for name in names if not base.works(name)]
-    dead = [name for name in dead if not base.works(name)]
-    assert not dead, {name: base.status(name) for name in dead}
+    """Assert that what is in the Secrets logs in, at the latest a second later: the moment of a swap may pass."""
+    dead = list(names)
+    for _ in attempts(1.5, interval=0.25):
+        dead = [name for name in dead if not base.works(name)]
+        if not dead:
+            return
+    raise AssertionError({name: base.status(name) for name in dead})
 
 
 def restarts(team: Tenant, workload: str) -> int:
