@@ -83,7 +83,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         queues = Queues(clock)
         clients = await stack.enter_async_context(
             Clients(
-                KubernetesCluster(kube),
+                KubernetesCluster(kube, world.connections),
                 connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
                 clock=clock,
                 rng=rng,
