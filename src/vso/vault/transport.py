@@ -239,8 +239,15 @@ async def _read(response: aiohttp.ClientResponse, asked: Asked) -> bytes:
 
 def _redirect(url: str, location: str, asked: Asked) -> str:
     """Return where to send the request again: it carries the token, so never from https to plain http."""
-    target = urljoin(url, location)
-    old, new = urlsplit(url), urlsplit(target)
+    try:
+        target = urljoin(url, location)
+        old, new = urlsplit(url), urlsplit(target)
+        _ = new.port
+    except ValueError as exc:
+        raise RedirectRefused(
+            f"{asked} is redirected to what is no URL: check the address of the connection and the server's api_addr",
+            path=asked.path,
+        ) from exc
     if (old.scheme, new.scheme) not in _SCHEMES or not new.hostname:
         raise RedirectRefused(
             f"{asked} is redirected from {old.scheme} to {new.scheme or 'nowhere'}, which is not followed: "
