@@ -156,7 +156,7 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
     queues.wakers += [static.wake, dynamic.wake, pki.wake]
 
-    for one in (static, dynamic, pki):
+    for one in (connections, auths, static, dynamic, pki, transformations, hcp_auths, hcp_apps):
         manager.begin(one.begin_term)
 
     def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
