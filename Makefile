@@ -79,6 +79,7 @@ check: $(STAMP) ## Check format, lint, types, layers, dependencies, spelling and
 .PHONY: bench
 bench: engine controlplane ## Measure against the real servers; N=1000 sets the number of resources
 	@$(PYTHON) -m bench $(if $(N),--number '$(N)')
+	@$(PYTHON) -m bench.templates
 
 .PHONY: format
 format: $(STAMP) ## Format the code, and repair what ruff can repair

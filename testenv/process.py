@@ -17,10 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from testenv.port import lost_race
 from testenv.waiting import attempts
 
 _CHILD = Path(__file__).with_name("child.py")
+_STOPS_WITHIN = 2.0
 _STARTS = 3
 
 
@@ -108,6 +111,11 @@ class Server:
     def pause(self) -> None:
         """Stop the program's time (SIGSTOP): connections stay open and nobody answers."""
         self._signal(signal.SIGSTOP)
+        # The signal is on its way only: threads of the program may still answer somebody.
+        process = psutil.Process(self.pid)
+        for _ in attempts(_STOPS_WITHIN, interval=0.005):
+            if process.status() == psutil.STATUS_STOPPED:
+                return
 
     def resume(self) -> None:
         """Undo `pause`."""

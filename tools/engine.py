@@ -26,6 +26,16 @@ MODULE: Final = ROOT / "src" / "vso" / "sync" / "template.wasm"
 PINNED: Final = SOURCE / "template.wasm.sha256"
 """Hash of the module, and the release of Go that makes it: the build is reproducible."""
 _WASM: Final = ("-buildmode=c-shared", "-ldflags=-s -w -buildid=")
+# Without the state of the checkout, which -buildvcs would record, and without settings of the caller's shell.
+_BUILD: Final = ("build", "-trimpath", "-buildvcs=false")
+_SETTINGS: Final = {
+    "CGO_ENABLED": "0",
+    "GOEXPERIMENT": "",
+    "GOFLAGS": "-mod=readonly",
+    "GOTOOLCHAIN": "local",
+    "GOWASM": "",
+    "GOWORK": "off",
+}
 _MIB: Final = 1024 * 1024
 
 
@@ -34,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the template engine.")
     parser.add_argument("--native", action="store_true", help="build the program for tests, and print its path")
     if parser.parse_args().native:
-        print(built("native", ["./cmd/render"], {"CGO_ENABLED": "0"}))
+        print(built("native", ["./cmd/render"], {}))
         return 0
     wasm = built("wasm", [*_WASM, "."], {"GOOS": "wasip1", "GOARCH": "wasm"})
     content = wasm.read_bytes()
@@ -51,7 +61,7 @@ def main() -> int:
 
 def built(form: str, arguments: list[str], environ: dict[str, str]) -> Path:
     """The file in the cache, made now if need be; safe to call from many processes."""
-    digest = hashlib.sha256(form.encode())
+    digest = hashlib.sha256(repr((form, _BUILD, arguments, _SETTINGS, environ)).encode())
     for file in sorted(SOURCE.rglob("*")):
         if file.suffix in {".go", ".mod", ".sum"}:
             digest.update(file.read_bytes())
@@ -82,8 +92,8 @@ def _build(target: Path, arguments: list[str], environ: dict[str, str]) -> None:
     required = re.search(r"^go (\S+)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
     go = find_go(required[1] if required else "1.0", cache=cache_folder(), report=_tell)
     partial = target.with_suffix(f".{os.getpid()}")
-    command = [str(go), "build", "-trimpath", "-o", str(partial), *arguments]
-    settings = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", **environ}
+    command = [str(go), *_BUILD, "-o", str(partial), *arguments]
+    settings = {**os.environ, **_SETTINGS, **environ}
     process = subprocess.Popen(command, cwd=SOURCE, env=settings)
     waited = 0
     while True:

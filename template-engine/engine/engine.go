@@ -63,7 +63,7 @@ type Input struct {
 
 var errTooLong = errors.New("output limit")
 
-// Run answers one request.
+// Run answers one request; only one at a time.
 func Run(request []byte) []byte {
 	answer, err := json.Marshal(answer(request))
 	if err != nil {
@@ -77,8 +77,11 @@ func answer(encoded []byte) Answer {
 	if err := json.Unmarshal(encoded, &request); err != nil {
 		return failed("request", "", "the request cannot be read")
 	}
-	chance := newChance(request.Seed)
-	root := template.New("").Funcs(functions(chance, request.Now))
+	current.seed, current.now = request.Seed, request.Now
+	root, err := origin.Clone()
+	if err != nil {
+		return failed("request", "", "the table of functions cannot be copied")
+	}
 	for _, one := range request.Templates {
 		if _, err := root.New(one.Name).Parse(one.Text); err != nil {
 			return failed("parse", one.Name, "parse error: "+err.Error())
@@ -91,17 +94,17 @@ func answer(encoded []byte) Answer {
 	if err != nil {
 		return failed("request", "", "the input cannot be read")
 	}
-	return render(root, chance, request, input)
+	return render(root, request, input)
 }
 
-func render(root *template.Template, chance *chance, request Request, input Input) Answer {
+func render(root *template.Template, request Request, input Input) Answer {
 	rendered := map[string][]byte{}
 	left := request.MaxOutput
 	for _, one := range request.Templates {
 		if one.Key == "" {
 			continue
 		}
-		chance.begin(one.Name)
+		current.begin(one.Name)
 		output := &limited{left: left}
 		if err := root.ExecuteTemplate(output, one.Name, input); err != nil {
 			if errors.Is(err, errTooLong) {

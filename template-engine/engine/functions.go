@@ -37,21 +37,36 @@ var Allowed = strings.Fields(`
 	base dir ext clean isAbs osBase osDir osExt osClean osIsAbs urlParse urlJoin semver semverCompare
 `)
 
+// origin has the table of functions and no template: each request has a copy, since to make the table takes longer than
+// to render most templates.
+var (
+	current = &surroundings{}
+	origin  = template.New("").Funcs(functions(current))
+)
+
+// surroundings is what functions depend on beside their arguments: the request's clock, and a stream of numbers that
+// its seed and the name of a template decide.
+type surroundings struct {
+	now    time.Time
+	seed   []byte
+	stream *rand.ChaCha8
+}
+
 // functions is the table of functions: sprig's, but for those whose results would differ from call to call.
-func functions(chance *chance, now time.Time) template.FuncMap {
+func functions(around *surroundings) template.FuncMap {
 	all := sprig.TxtFuncMap()
 	rounded := all["durationRound"].(func(any) string)
 	for name, function := range map[string]any{
-		"randInt":  chance.between,
-		"shuffle":  chance.shuffle,
-		"bcrypt":   chance.bcrypt,
-		"htpasswd": chance.htpasswd,
+		"randInt":  around.between,
+		"shuffle":  around.shuffle,
+		"bcrypt":   around.bcrypt,
+		"htpasswd": around.htpasswd,
 		"keys":     keys,
 		"values":   values,
-		"ago":      func(date any) string { return ago(date, now) },
+		"ago":      func(date any) string { return ago(date, around.now) },
 		"durationRound": func(duration any) string {
 			if since, ok := duration.(time.Time); ok {
-				duration = int64(now.Sub(since))
+				duration = int64(around.now.Sub(since))
 			}
 			return rounded(duration)
 		},
@@ -65,40 +80,28 @@ func functions(chance *chance, now time.Time) template.FuncMap {
 	return table
 }
 
-// chance is a stream of numbers that the seed and the name of a template decide.
-type chance struct {
-	seed   []byte
-	stream *rand.ChaCha8
-}
-
-func newChance(seed []byte) *chance {
-	chance := &chance{seed: seed}
-	chance.begin("")
-	return chance
-}
-
-func (c *chance) begin(name string) {
+func (s *surroundings) begin(name string) {
 	// Keyed, so that a longer seed with a shorter name is another stream.
-	stream := hmac.New(sha256.New, c.seed)
+	stream := hmac.New(sha256.New, s.seed)
 	stream.Write([]byte(name))
-	c.stream = rand.NewChaCha8([32]byte(stream.Sum(nil)))
+	s.stream = rand.NewChaCha8([32]byte(stream.Sum(nil)))
 }
 
-func (c *chance) between(low, high int) int {
-	return low + rand.New(c.stream).IntN(high-low)
+func (s *surroundings) between(low, high int) int {
+	return low + rand.New(s.stream).IntN(high-low)
 }
 
-func (c *chance) shuffle(text string) string {
+func (s *surroundings) shuffle(text string) string {
 	runes := []rune(text)
-	rand.New(c.stream).Shuffle(len(runes), func(i, j int) { runes[i], runes[j] = runes[j], runes[i] })
+	rand.New(s.stream).Shuffle(len(runes), func(i, j int) { runes[i], runes[j] = runes[j], runes[i] })
 	return string(runes)
 }
 
-func (c *chance) bcrypt(text string) string {
+func (s *surroundings) bcrypt(text string) string {
 	// The salt is read from the package's variable; nothing else runs meanwhile.
 	before := cryptorand.Reader
 	defer func() { cryptorand.Reader = before }()
-	cryptorand.Reader = io.Reader(c.stream)
+	cryptorand.Reader = io.Reader(s.stream)
 	hash, err := bcrypt.GenerateFromPassword([]byte(text), bcrypt.DefaultCost)
 	if err != nil {
 		return fmt.Sprintf("failed to encrypt string with bcrypt: %s", err)
@@ -106,11 +109,11 @@ func (c *chance) bcrypt(text string) string {
 	return string(hash)
 }
 
-func (c *chance) htpasswd(user, password string) string {
+func (s *surroundings) htpasswd(user, password string) string {
 	if strings.Contains(user, ":") {
 		return fmt.Sprintf("invalid username: %s", user)
 	}
-	return fmt.Sprintf("%s:%s", user, c.bcrypt(password))
+	return fmt.Sprintf("%s:%s", user, s.bcrypt(password))
 }
 
 func keys(dicts ...map[string]any) []string {

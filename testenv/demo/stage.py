@@ -10,6 +10,7 @@ from typing import Any, Final
 from testenv.demo.narrator import Narrator
 from testenv.demo.tool import ROOT, Feed, Tool
 from testenv.openbao import OpenBao
+from testenv.postgres import Postgres
 from testenv.process import Server
 from testenv.waiting import attempts, seconds
 
@@ -40,6 +41,7 @@ class Stage:
     kubectl: Tool
     bao: Tool
     server: OpenBao
+    postgres: Postgres
     folder: Path
     undo: contextlib.ExitStack
     missing_crds: tuple[Path, ...]
@@ -128,6 +130,11 @@ class Stage:
 
     def describe(self) -> str:
         """Objects and conditions of the demo, for somebody who has to find out what is wrong."""
-        text = self.kubectl.read("-n", NAMESPACE, "get", "vaultconnections,vaultauths,vaultstaticsecrets,secrets")
+        text = self.kubectl.read(
+            "-n",
+            NAMESPACE,
+            "get",
+            "vaultconnections,vaultauths,vaultstaticsecrets,vaultdynamicsecrets,vaultpkisecrets,secrets",
+        )
         path = 'jsonpath={range .items[*]}{.metadata.name}{": "}{.status.conditions[*].message}{"\\n"}{end}'
         return text + self.kubectl.read("-n", NAMESPACE, "get", "vaultstaticsecrets", "-o", path)

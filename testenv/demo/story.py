@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import Any, Final
 
-from testenv.demo import operator, vault
+from testenv.demo import engines, operator, vault
 from testenv.demo.stage import Stage
 from testenv.demo.tool import Feed
 from testenv.demo.venue import CRDS, GROUP, RULES
@@ -156,6 +156,8 @@ ACTS: Final[tuple[Callable[[Stage], None], ...]] = (
     connect,
     sync,
     rotate,
+    engines.lease,
+    engines.certify,
     refuse,
     delete,
 )

@@ -11,6 +11,7 @@ from testenv.demo.narrator import Narrator
 from testenv.demo.stage import NAMESPACE, REVIEWER_BINDING, Stage, StoryFailed
 from testenv.demo.tool import ROOT, Tool, kubectl, vault_tool
 from testenv.openbao import OpenBao
+from testenv.postgres import Postgres
 from testenv.workspace import workspace
 
 CRDS: Final = Path("deploy/crds")
@@ -69,6 +70,7 @@ def crd_files() -> tuple[Path, ...]:
 
 def _stage(narrator: Narrator, stack: contextlib.ExitStack, *, tool: Tool, missing: tuple[Path, ...]) -> Stage:
     bao = stack.enter_context(OpenBao(report=narrator.progress))
+    postgres = stack.enter_context(Postgres(report=narrator.progress))
     folder = stack.enter_context(workspace())
     # The stack of the acts is emptied before the servers stop.
     undo = stack.enter_context(contextlib.ExitStack())
@@ -77,6 +79,7 @@ def _stage(narrator: Narrator, stack: contextlib.ExitStack, *, tool: Tool, missi
         kubectl=tool,
         bao=vault_tool(folder, bao),
         server=bao,
+        postgres=postgres,
         folder=folder,
         undo=undo,
         missing_crds=missing,

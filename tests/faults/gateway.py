@@ -51,7 +51,7 @@ class Where(Enum):
 
 @dataclass(eq=False)
 class Rule:
-    """What happens to the requests that match; `caught` are those it happened to."""
+    """What happens to the requests that match, of any method if it is "*"; `caught` are those it happened to."""
 
     method: str
     target: str
@@ -68,7 +68,7 @@ class Rule:
         """Whether it is for this request."""
         if self.over.is_set() or (self.times is not None and len(self.caught) >= self.times):
             return False
-        return seen.method == self.method and self.target in seen.target and self.body.encode() in seen.body
+        return self.method in {"*", seen.method} and self.target in seen.target and self.body.encode() in seen.body
 
     def wait(self, timeout: float = 30) -> None:
         """Wait until a request was caught."""

@@ -151,6 +151,9 @@ def test_killed_at_each_step_of_a_replacement_no_secret_dies(stage: Stage) -> No
     for name in names:
         assert len(stage.database.leases(name)) <= 2, state(stage, name)
         assert restarted_last(stage, name, mark), name
+        workload = stage.tenant.get("Deployment", name)
+        assert workload is not None
+        assert workload["metadata"]["generation"] == 2, name
 
 
 def test_killed_while_it_clears_up_after_a_kill_it_clears_up_all_the_same(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""R01, R08 and R12: leases whose token ends, be it with the operator's process, by its own life, or by force."""
+"""R01 and R12: leases whose token ends, be it with the operator's process, by its own life, or by force."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,12 @@ SENTENCES = (
     "password=battery-staple",
     "✓ So there is a second ReplicaSet",
     "RolloutRestartTriggered",
+    "✓ PostgreSQL lets in who has the credentials of the Secret",
+    "✓ The lease was renewed, with the Secret as it was",
+    "✓ New credentials replaced the old",
+    "✓ With the VaultDynamicSecret its account is gone, revoked by OpenBao",
+    "✓ A TLS server loads them, and a client that trusts the CA accepts its name",
+    "✓ The next certificate is there before the first one ends",
     'invalid role name "no-such-role"',
     "✓ No Secret was made",
     "✓ The Secret is gone",
@@ -46,7 +54,7 @@ class Demo:
 
     def wait_for(self, text: str) -> None:
         """Wait until it has printed `text`."""
-        wait_for(lambda: text in self.text() or self.process.poll() is not None, what=text, timeout=90)
+        wait_for(lambda: text in self.text() or self.process.poll() is not None, what=text, timeout=180)
         assert text in self.text()
 
     def left(self) -> list[str]:
@@ -61,9 +69,12 @@ class Demo:
 
 @contextlib.contextmanager
 def demo(folder: Path, *arguments: str, **environ: str) -> Iterator[Demo]:
-    """The demo for the length of the context, with a folder of its own for temporary files."""
-    place, output = folder / "tmp", folder / "output.txt"
-    place.mkdir()
+    """The demo for the length of the context, with a folder of its own for temporary files.
+
+    Other accounts can enter that one, unlike pytest's own: PostgreSQL runs as another one for root.
+    """
+    place, output = Path(tempfile.mkdtemp()), folder / "output.txt"
+    place.chmod(0o755)
     inherited = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
     variables = {**inherited, "TMPDIR": str(place), "PYTHONUTF8": "1", **environ}
     command = [sys.executable, "-m", "testenv.demo", *arguments]
@@ -75,6 +86,7 @@ def demo(folder: Path, *arguments: str, **environ: str) -> Iterator[Demo]:
         if process.poll() is None:
             process.terminate()
         process.wait(30)
+        shutil.rmtree(place)
 
 
 @pytest.fixture(scope="module")

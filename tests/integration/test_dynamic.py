@@ -149,6 +149,23 @@ def test_d23_what_enters_no_request_fetches_no_lease(operator: Operator, databas
     tenant.wait(lambda: database.lease_id("app") != lease, "a lease on demand")
 
 
+def test_d22_superseded_leases_are_revoked_after_a_time(operator: Operator, database: Database) -> None:
+    """With `revokeSupersededAfter`; without it they run out by themselves."""
+    tenant = database.tenant
+    database.role()
+    database.ask("app", extensions={"revokeSupersededAfter": "1s"})
+    database.ask("kept")
+    for name in ("app", "kept"):
+        database.wait_synced(name)
+    before = {name: database.lease_id(name) for name in ("app", "kept")}
+    for name in before:
+        tenant.patch(KIND, name, {"metadata": {"annotations": {"vault-secrets-operator.github.io/rotate": "1"}}})
+    tenant.wait(lambda: before["app"] not in database.leases(), "the superseded lease to go")
+    assert before["kept"] in database.leases()
+    assert database.works("app")
+    assert before["app"] != database.lease_id("app")
+
+
 def changed(database: Database, before: tuple[str, str]) -> bool:
     """Whether Secret ``app`` has other credentials than `before`."""
     return database.credentials("app") not in {before, ("", "")}

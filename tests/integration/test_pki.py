@@ -152,3 +152,19 @@ def test_a_secret_that_is_not_ours_is_cleared_if_asked_for(operator: Operator, t
     tenant.delete(KIND, "web")
     tenant.wait_gone(KIND, "web")
     assert tenant.data("web") == {}
+
+
+def test_d16_an_annotation_asks_for_another_certificate(operator: Operator, tenant: Tenant, pki: str) -> None:
+    """Each new value of the rotate annotation issues one; any other edit of metadata issues nothing (D16)."""
+    tenant.certify("web", mount=pki, role="web")
+    wait_synced(tenant, "web")
+    first = serial(tenant, "web")
+    watch = Watch(operator, tenant)
+    tenant.patch(KIND, "web", {"metadata": {"annotations": {"note": "1"}, "labels": {"a": "b"}}})
+    tenant.patch(KIND, "web", {"metadata": {"annotations": {"vault-secrets-operator.github.io/rotate": "1"}}})
+    tenant.wait(lambda: serial(tenant, "web") != first, "another certificate")
+    tenant.wait(
+        lambda: tenant.status(KIND, "web").get("extensions", {}).get("rotated") == "1", "the status to name the value"
+    )
+    issued = [one for one in tenant.bao.requests(since=watch.vault) if one.path == f"{pki}/issue/web"]
+    assert len(issued) == 1

@@ -178,3 +178,23 @@ def test_an_annotation_asks_for_a_read_now(operator: Operator, tenant: Tenant) -
     tenant.put("app", {"user": "bob"})
     tenant.patch("VaultStaticSecret", "app", {"metadata": {"annotations": {"vso.hashicorp.com/resync": "1"}}})
     tenant.wait_data("app", user="bob")
+
+
+def test_d16_an_annotation_asks_for_a_read_and_others_do_not(operator: Operator, tenant: Tenant) -> None:
+    """Each new value of the refresh annotation reads once; the last one handled is in the status (D16)."""
+    refresh = "vault-secrets-operator.github.io/refresh"
+    tenant.put("app", {"user": "alice"})
+    tenant.connect()
+    tenant.sync("app", refreshAfter="1h")
+    tenant.wait_synced("app")
+    tenant.put("app", {"user": "bob"})
+    watch = Watch(operator, tenant)
+    tenant.patch("VaultStaticSecret", "app", {"metadata": {"annotations": {"note": "1"}, "labels": {"a": "b"}}})
+    tenant.patch("VaultStaticSecret", "app", {"metadata": {"annotations": {refresh: "1"}}})
+    tenant.wait_data("app", user="bob")
+
+    def told() -> bool:
+        return bool(tenant.status("VaultStaticSecret", "app").get("extensions", {}).get("refreshed") == "1")
+
+    tenant.wait(told, "the status to name the value")
+    assert watch.reads("app") == 1

@@ -554,7 +554,7 @@ async def test_a_redirect_to_nonsense_is_refused(bao: OpenBao, location: str) ->
     """And not a bug of ours."""
     async with front(bao.address) as before, transport_to(before.url) as through:
         before.script = [web.Response(status=307, headers={"Location": location})]
-        with pytest.raises(RedirectRefused, match="no URL"):
+        with pytest.raises(RedirectRefused, match="no address"):
             await read(through, "one/x")
 
 

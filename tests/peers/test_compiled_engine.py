@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vso.sync import Budget, Template, TemplateEngine
+from vso.sync.template import MODULE
 
 
 def files(cache: Path) -> list[Path]:
@@ -29,6 +30,14 @@ async def test_only_a_whole_file_that_nobody_else_may_write_is_loaded(tmp_path: 
     file.write_bytes(code[:middle] + bytes(4096) + code[middle + 4096 :])
     await compiled(tmp_path)
     assert file.read_bytes()[middle : middle + 4096] != bytes(4096)
+
+
+def test_the_module_says_nothing_of_the_checkout_it_was_built_in() -> None:
+    """Go would record the revision, and each commit would have another module; its hash is pinned."""
+    content = MODULE.read_bytes()
+    assert b"-trimpath=true" in content
+    assert b"vcs.revision" not in content
+    assert str(Path(__file__).parents[2]).encode() not in content
 
 
 async def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def go() -> Iterator["subprocess.Popen[bytes]"]:
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
     )
-    with subprocess.Popen([built.stdout.strip()], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+    # The sandbox knows no time zone; a native program takes that of the machine.
+    utc = {**os.environ, "TZ": "UTC"}
+    with subprocess.Popen([built.stdout.strip()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=utc) as program:
         yield program
         assert program.stdin is not None
         program.stdin.close()

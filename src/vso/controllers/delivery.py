@@ -106,6 +106,9 @@ class Delivery(Generic[C]):
         self.report = Reporter(tools.recorder, kind.resource.kind)
         self.waiting = Waiting(queue, tools.rng)
         self._brake = Brake()
+        # Putting a login together costs more than all the rest of a refresh that finds nothing new.
+        self._logins: dict[tuple[str, str], ClientSpec] = {}
+        self._logins_as_of = self._world.login_version
 
     # What is wanted.
 
@@ -124,12 +127,19 @@ class Delivery(Generic[C]):
 
     def login_of(self, wanted: C) -> ClientSpec:
         """The login that `wanted` asks for. Raises ReferenceInvalid."""
-        return resolve(
-            wanted.spec.vault_auth_ref,
-            consumer=wanted.metadata.namespace,
-            references=self._world,
-            options=self._tools.settings.global_auth,
-        )
+        if self._logins_as_of != self._world.login_version:
+            self._logins_as_of = self._world.login_version
+            self._logins.clear()
+        asked = wanted.spec.vault_auth_ref, wanted.metadata.namespace
+        found = self._logins.get(asked)
+        if found is None:
+            found = self._logins[asked] = resolve(
+                asked[0],
+                consumer=asked[1],
+                references=self._world,
+                options=self._tools.settings.global_auth,
+            )
+        return found
 
     def options_of(self, wanted: C) -> RenderOptions:
         """Filters and templates in force. Raises TransformationInvalid."""

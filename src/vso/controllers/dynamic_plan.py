@@ -204,6 +204,19 @@ def awaits_rotation(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float
     return bool(new.rotation_schedule) and (new.ttl >= old.ttl or (left <= _NEAR < new.ttl))
 
 
+def look_again(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float) -> float | None:
+    """Seconds after which to read `new` once more, although its ttl says later; None if there is no need.
+
+    With a schedule, a password that is new to us but not to Vault may be in the middle of its replacement, and
+    the ttl be that of the one after: nothing in the answer would tell.
+    """
+    old = wanted.status.static_creds_meta_data
+    known = old is not None and old.last_vault_rotation == new.last_vault_rotation
+    if known or not new.rotation_schedule or unix - new.last_vault_rotation <= _NEAR:
+        return None
+    return float(_NEAR)
+
+
 def pause(polls: int, rng: Random) -> float:
     """Seconds until the next look for a rotation that is under way, after `polls` looks in vain."""
     if polls > _PATIENT_POLLS:

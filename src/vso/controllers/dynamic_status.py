@@ -19,7 +19,9 @@ from vso.controllers.member import seconds_of
 from vso.sync import ClientMeta
 from vso.vault import Lease, StaticCreds
 
-MOST_TO_REVOKE: Final = 16
+MOST_TO_REVOKE: Final = 64
+LOST: Final = "lost"
+"""In `inputs`: what was asked for last reached no Secret, so it is to be asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +81,23 @@ def renewed(
     return structs.replace(old, secret_lease=lease, last_renewal_time=unix, extensions=extensions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What is on its way into the Secret: data that `mac` stands for, and what they were asked for with."""
+
+    lease: Lease
+    mac: str
+    inputs: str
+    rotated: str
+
+
 def announced(
-    wanted: VaultDynamicSecret, lease: Lease, *, mac: str, unix: int, parent_expires: int
+    wanted: VaultDynamicSecret, new: Announcement, *, unix: int, parent_expires: int
 ) -> VaultDynamicSecretStatus:
-    """The status while the credentials of `lease` are on their way into the Secret, as data that `mac` stands for."""
-    pending = PendingLease(lease=to_status(lease), since=unix, mac=mac, parent_expires=parent_expires)
-    return structs.replace(wanted.status, extensions=structs.replace(wanted.status.extensions, pending=pending))
+    """The status while `new` is on its way: a kill from now on leads to no second request for the same."""
+    pending = PendingLease(lease=to_status(new.lease), since=unix, mac=new.mac, parent_expires=parent_expires)
+    extensions = structs.replace(wanted.status.extensions, pending=pending, inputs=new.inputs, rotated=new.rotated)
+    return structs.replace(wanted.status, extensions=extensions)
 
 
 def arrived(wanted: VaultDynamicSecret, pending: PendingLease, *, unix: int) -> VaultDynamicSecretStatus:
@@ -109,8 +122,11 @@ def arrived(wanted: VaultDynamicSecret, pending: PendingLease, *, unix: int) -> 
 def lost(wanted: VaultDynamicSecret, lease: VaultSecretLease, *, unix: int) -> VaultDynamicSecretStatus:
     """The status if the credentials of `lease`, pending or not, are in no Secret: it is to be revoked."""
     due = LeaseToRevoke(id=lease.id, after=unix, expires=unix + lease.duration)
-    to_revoke = _added(wanted.status.extensions.to_revoke, due)
-    extensions = structs.replace(wanted.status.extensions, pending=None, to_revoke=to_revoke)
+    recorded = wanted.status.extensions
+    to_revoke = _added(recorded.to_revoke, due)
+    extensions = structs.replace(recorded, pending=None, to_revoke=to_revoke)
+    if recorded.pending is not None:
+        extensions = structs.replace(extensions, inputs=LOST, rotated="")
     return structs.replace(wanted.status, extensions=extensions)
 
 

@@ -18,7 +18,7 @@ from vso.apis.v1beta1 import LeaseToRevoke, VaultDynamicSecret
 from vso.base import Clock
 from vso.controllers.delivery import Delivery
 from vso.controllers.dynamic_plan import NEVER_ENDS
-from vso.controllers.dynamic_status import announced, arrived, known_leases, lost, to_status
+from vso.controllers.dynamic_status import Announcement, announced, arrived, known_leases, lost, to_status
 from vso.controllers.outcome import EXPECTED, is_passing
 from vso.sync import Client, Clients, ClientSpec, Destination
 from vso.vault import Invalid, Lease, LeaseNotFound, VaultError, renew_lease, revoke_lease
@@ -62,10 +62,8 @@ class LeaseKeeper:
             return wanted
         return await self._delivery.write_status(wanted, status, conditions=status.conditions)
 
-    async def announce(
-        self, wanted: VaultDynamicSecret, client: Client, lease: Lease, *, mac: str
-    ) -> VaultDynamicSecret:
-        """Put `lease` on record before its credentials go anywhere; the object as it is now.
+    async def announce(self, wanted: VaultDynamicSecret, client: Client, new: Announcement) -> VaultDynamicSecret:
+        """Put the lease of `new` on record before its credentials go anywhere; the object as it is now.
 
         If that cannot be, the lease is revoked, and the reason raised.
         """
@@ -73,10 +71,10 @@ class LeaseKeeper:
         ends = self.end_of(client)
         try:
             return await self._delivery.record(
-                wanted, lambda one: announced(one, lease, mac=mac, unix=self._unix(), parent_expires=ends)
+                wanted, lambda one: announced(one, new, unix=self._unix(), parent_expires=ends)
             )
         except EXPECTED:
-            await self._send(wanted, client, lease.id)
+            await self._send(wanted, client, new.lease.id)
             raise
 
     async def discard(self, wanted: VaultDynamicSecret, client: Client, lease: Lease) -> None:

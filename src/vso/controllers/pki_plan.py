@@ -14,7 +14,9 @@ from vso.controllers.member import seconds_of
 from vso.sync import Destination, Renewal, Signer, Validity, replace_at
 from vso.vault import PKIRequest
 
-MOST_TO_REVOKE: Final = 16
+MOST_TO_REVOKE: Final = 64
+_LOST: Final = "lost"
+"""In `inputs`: the certificate asked for last reached no Secret, so another is to be asked for."""
 
 
 class SyncReason(StrEnum):
@@ -114,9 +116,12 @@ def due_at(wanted: VaultPKISecret, live: Destination | None, progress: Progress)
     return replace_at(valid or Validity(status.last_rotation, status.expiration), renewal)
 
 
-def announced(wanted: VaultPKISecret, pending: PendingCertificate) -> VaultPKISecretStatus:
-    """The status while a certificate is on its way into the Secret."""
-    return structs.replace(wanted.status, extensions=structs.replace(wanted.status.extensions, pending=pending))
+def announced(
+    wanted: VaultPKISecret, pending: PendingCertificate, *, inputs: str, rotated: str
+) -> VaultPKISecretStatus:
+    """The status while a certificate is on its way: a kill from now on leads to no second one for the same."""
+    extensions = structs.replace(wanted.status.extensions, pending=pending, inputs=inputs, rotated=rotated)
+    return structs.replace(wanted.status, extensions=extensions)
 
 
 def recovered(wanted: VaultPKISecret, live: Destination | None) -> VaultPKISecretStatus:
@@ -135,7 +140,8 @@ def recovered(wanted: VaultPKISecret, live: Destination | None) -> VaultPKISecre
             extensions=structs.replace(status.extensions, pending=None, to_revoke=_to_revoke(wanted, old)),
         )
     to_revoke = _to_revoke(wanted, pending.serial_number)
-    return structs.replace(status, extensions=structs.replace(status.extensions, pending=None, to_revoke=to_revoke))
+    extensions = structs.replace(status.extensions, pending=None, to_revoke=to_revoke, inputs=_LOST, rotated="")
+    return structs.replace(status, extensions=extensions)
 
 
 def stored(

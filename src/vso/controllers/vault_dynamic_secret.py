@@ -6,7 +6,7 @@ to status, and the next look either finishes what was begun or has the lease rev
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from msgspec import structs
@@ -14,9 +14,10 @@ from msgspec import structs
 from vso.apis.conditions import ConditionType, EventReason, NewCondition, Reason
 from vso.apis.kinds import VAULT_DYNAMIC_SECRET
 from vso.apis.meta import Key
-from vso.apis.v1beta1 import VaultDynamicSecret, VaultDynamicSecretStatus
+from vso.apis.v1beta1 import VaultDynamicSecret
 from vso.base import jitter
 from vso.controllers.delivery import Delivery, Payload, Source, destination_key, triggers
+from vso.controllers.dynamic_attempt import Answer, Order, Result
 from vso.controllers.dynamic_plan import (
     Act,
     Progress,
@@ -25,14 +26,14 @@ from vso.controllers.dynamic_plan import (
     adopted,
     awaits_rotation,
     due_at,
+    look_again,
     next_act,
     pause,
     poll_ceiling,
 )
-from vso.controllers.dynamic_status import Stored, renewed, stored
+from vso.controllers.dynamic_status import Announcement, Stored, renewed, stored
 from vso.controllers.leases import LeaseKeeper
 from vso.controllers.outcome import EXPECTED, Expected, show_seconds
-from vso.controllers.restarter import Restarted
 from vso.controllers.secret_status import Success, after_failure, after_success, kept
 from vso.controllers.secret_writer import Written
 from vso.controllers.tools import Tools
@@ -42,12 +43,12 @@ from vso.vault import (
     Lease,
     LogicalRequest,
     LogicalSecret,
-    StaticCreds,
     parse_static,
     request_secret,
 )
 
 _UNKNOWN: Final = "unknown"
+_RAW_KEY: Final = "data"
 _CONFLICT_RETRY: Final = 1.0
 _RETRY_SWEEP: Final = 15.0
 _RELEASE_RETRY: Final = 3.0
@@ -98,7 +99,7 @@ class VaultDynamicSecretReconciler:
                     return await self._renewed(wanted, view, granted, since)
                 act, reason = Act.FETCH, SyncReason.RENEWAL_FAILED
             if act is Act.FETCH:
-                return await self._fetch(wanted, _Order(spec, options, view, reason))
+                return await self._fetch(wanted, Order(spec, options, view, reason))
             return await self._maintain(wanted, view)
         except EXPECTED as error:
             return await self._failed(wanted, error)
@@ -120,8 +121,7 @@ class VaultDynamicSecretReconciler:
         if progress is None:
             fresh = Progress(inputs=inputs, since=now, share=self._rng.random(), resync=triggers(wanted)[2])
             payload = self._tools.signer.record(wanted.status.extensions.written)
-            unix = self._clock.now().timestamp()
-            progress = adopted(wanted, live, fresh=fresh, unix=unix, payload=payload)
+            progress = adopted(wanted, live, fresh=fresh, unix=self._clock.now().timestamp(), payload=payload)
         if progress is not None:
             self._progress[wanted.key] = progress
         return View(
@@ -154,9 +154,9 @@ class VaultDynamicSecretReconciler:
             message="Successfully renewed lease",
         )
         progress = replace(view.progress, since=since, share=self._rng.random())
-        return await self._succeeded(wanted, progress, _Result(status=status, more=(renewal,)))
+        return await self._succeeded(wanted, progress, Result(status=status, more=(renewal,)))
 
-    async def _fetch(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+    async def _fetch(self, wanted: VaultDynamicSecret, order: Order) -> Next:
         """Ask Vault for credentials, and put them into the Secret."""
         delivery = self._delivery
         # Whatever would make the lease useless is found out before there is one (corrections.md I12).
@@ -167,7 +167,15 @@ class VaultDynamicSecretReconciler:
             wanted = await delivery.ensure_finalizer(wanted)
         client = await self._tools.clients.get(order.spec, namespace=wanted.spec.namespace, lasting=True)
         since = self._clock.monotonic()
-        request = _request(wanted)
+        one = wanted.spec
+        raw = one.extensions.raw_response
+        request = LogicalRequest(
+            mount=one.mount,
+            path=one.path,
+            method=one.request_http_method,
+            params=one.params,
+            raw_key=(raw.key or _RAW_KEY) if raw is not None else "",
+        )
         secret = await client.call(
             lambda transport, access: request_secret(transport, request, token=access.token, namespace=access.namespace)
         )
@@ -175,11 +183,11 @@ class VaultDynamicSecretReconciler:
         if creds is not None and awaits_rotation(wanted, creds, unix=self._clock.now().timestamp()):
             return self._await_rotation(wanted, order)
         rendered = await self._render(wanted, order, client, secret)
-        answer = _Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
+        answer = Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
         return await self._store(wanted, order, answer)
 
     async def _render(
-        self, wanted: VaultDynamicSecret, order: "_Order", client: Client, secret: LogicalSecret
+        self, wanted: VaultDynamicSecret, order: Order, client: Client, secret: LogicalSecret
     ) -> Rendered:
         try:
             source = Source(fields=secret.data, raw=secret.data, wrap_info=secret.wrap_info)
@@ -188,7 +196,7 @@ class VaultDynamicSecretReconciler:
             await self._keeper.discard(wanted, client, secret.lease)
             raise
 
-    async def _store(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer") -> Next:
+    async def _store(self, wanted: VaultDynamicSecret, order: Order, answer: Answer) -> Next:
         """Write the Secret, on record before and after, and restart what uses it."""
         delivery, lease = self._delivery, answer.secret.lease
         static = answer.creds is not None
@@ -196,7 +204,9 @@ class VaultDynamicSecretReconciler:
         payload = self._record(answer.rendered.payload.reveal(), static=static)
         mac = self._mac_to_write(wanted, order, answer, Payload(now=payload, record="", before=before))
         if lease.id:
-            wanted = await self._keeper.announce(wanted, answer.client, lease, mac=mac)
+            inputs, rotated = order.view.inputs, order.view.triggers[1]
+            new = Announcement(lease=lease, mac=mac, inputs=inputs, rotated=rotated)
+            wanted = await self._keeper.announce(wanted, answer.client, new)
         secret_wanted = delivery.secret_of(wanted, mac)
         written = await delivery.writer.ensure(secret_wanted, answer.rendered.data)
         await delivery.writer.prune(secret_wanted)
@@ -205,7 +215,7 @@ class VaultDynamicSecretReconciler:
         if not lease.id:
             self._tools.clients.release(wanted.key)
         view = order.view
-        new = Stored(
+        outcome = Stored(
             lease=lease,
             creds=answer.creds,
             mac=mac,
@@ -217,16 +227,24 @@ class VaultDynamicSecretReconciler:
             triggers=view.triggers,
             orphaned=order.reason is SyncReason.MISSING,
         )
-        status = stored(wanted, new, unix=self._unix())
-        share = self._rng.random()
-        progress = Progress(
-            inputs=view.inputs, since=answer.since, share=share, resync=view.triggers[2], restart=rollout.open
-        )
+        status = stored(wanted, outcome, unix=self._unix())
+        progress = self._fresh(wanted, view, answer, restart=rollout.open)
         self._tell(structs.replace(wanted, status=status), progress, written, order)
         wrote = written.step.changes_data
-        return await self._succeeded(wanted, progress, _Result(status=status, wrote=wrote, restarts=rollout.restarts))
+        return await self._succeeded(wanted, progress, Result(status=status, wrote=wrote, restarts=rollout.restarts))
 
-    def _mac_to_write(self, wanted: VaultDynamicSecret, order: "_Order", answer: "_Answer", payload: Payload) -> str:
+    def _fresh(self, wanted: VaultDynamicSecret, view: View, answer: Answer, *, restart: str) -> Progress:
+        again = answer.creds and look_again(wanted, answer.creds, unix=self._clock.now().timestamp())
+        return Progress(
+            inputs=view.inputs,
+            since=answer.since,
+            share=self._rng.random(),
+            resync=view.triggers[2],
+            poll_at=answer.since + again if again else None,
+            restart=restart,
+        )
+
+    def _mac_to_write(self, wanted: VaultDynamicSecret, order: Order, answer: Answer, payload: Payload) -> str:
         """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
         signer, live, recorded = self._tools.signer, order.view.live, wanted.status.extensions
         known = recorded.restarted_payload if signer.is_comparable(recorded.restarted_payload) else payload.before
@@ -251,10 +269,10 @@ class VaultDynamicSecretReconciler:
             inputs=view.inputs,
             written=old.extensions.written or view.live.mac,
         )
-        result = _Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
+        result = Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
         return await self._succeeded(wanted, replace(progress, restart=rollout.open), result)
 
-    def _await_rotation(self, wanted: VaultDynamicSecret, order: "_Order") -> Next:
+    def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
         """Look again soon, without holding a worker, and without a word: this is how a rotation goes."""
         now = self._clock.monotonic()
         progress = order.view.progress or Progress(inputs="", since=now, share=0.0)
@@ -262,7 +280,7 @@ class VaultDynamicSecretReconciler:
         self._progress[wanted.key] = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
         return Next.after(wait, "rotation")
 
-    async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: "_Result") -> Next:
+    async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: Result) -> Next:
         self._progress[wanted.key] = progress
         self._delivery.settled(wanted, complete=not progress.restart)
         status = structs.replace(result.status, last_generation=wanted.metadata.generation)
@@ -293,7 +311,8 @@ class VaultDynamicSecretReconciler:
         delays.append(None if ends is None else ends - now)
         delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
         # What is overdue was tried in vain.
-        delays += [max(one.after - unix, _RETRY_SWEEP) for one in wanted.status.extensions.to_revoke]
+        waits = [one.after - unix for one in wanted.status.extensions.to_revoke]
+        delays += [one + 1.0 if one > 0 else _RETRY_SWEEP for one in waits]
         planned = [max(one, 0.0) for one in delays if one is not None]
         return Next.after(min(planned), "refresh") if planned else Next.on_change()
 
@@ -314,7 +333,7 @@ class VaultDynamicSecretReconciler:
         await delivery.write_status(wanted, status, conditions=conditions)
         return failure.next
 
-    async def _payload_before(self, wanted: VaultDynamicSecret, order: "_Order", *, static: bool) -> str | None:
+    async def _payload_before(self, wanted: VaultDynamicSecret, order: Order, *, static: bool) -> str | None:
         """The payload that workloads run with where status has no usable record; None if there was none.
 
         A Secret that was there before the first sync counts: its users need a restart (regressions section 0).
@@ -359,7 +378,7 @@ class VaultDynamicSecretReconciler:
     def _ceiling(self, wanted: VaultDynamicSecret) -> float:
         return poll_ceiling(wanted, self._tools.settings.max_poll_interval)
 
-    def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: "_Order") -> None:
+    def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: Order) -> None:
         """Tell of new credentials; `synced` has the status that comes of them."""
         if not written.step.changes_data:
             return
@@ -369,39 +388,3 @@ class VaultDynamicSecretReconciler:
         first = synced.status.last_generation == 0
         event = EventReason.SECRET_SYNCED if first else EventReason.SECRET_ROTATED
         self._delivery.synced(synced, written, reason=reason, event=(event, text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What credentials are fetched with, and why."""
-
-    spec: ClientSpec
-    options: RenderOptions
-    view: View
-    reason: SyncReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What Vault gave, and when it was asked."""
-
-    secret: LogicalSecret
-    creds: StaticCreds | None
-    rendered: Rendered
-    since: float
-    client: Client
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    """What an attempt did: the status but for what every success sets, and what conditions tell."""
-
-    status: VaultDynamicSecretStatus
-    wrote: bool = False
-    restarts: tuple[Restarted, ...] = ()
-    more: tuple[NewCondition, ...] = ()
-
-
-def _request(wanted: VaultDynamicSecret) -> LogicalRequest:
-    spec = wanted.spec
-    return LogicalRequest(mount=spec.mount, path=spec.path, method=spec.request_http_method, params=spec.params)

@@ -134,7 +134,9 @@ class VaultPKISecretReconciler:
             since=self._unix(),
             mac=self._tools.signer.mac(data.reveal()),
         )
-        wanted = await delivery.record(wanted, lambda one: announced(one, new))
+        wanted = await delivery.record(
+            wanted, lambda one: announced(one, new, inputs=order.inputs, rotated=triggers(one)[1])
+        )
         return await self._store(wanted, order, new, data)
 
     async def _data(

@@ -52,6 +52,11 @@ class World:
     hcp_apps: Store[HCPVaultSecretsApp]
     destinations: Store[Destination]
 
+    @property
+    def login_version(self) -> tuple[int, int, int]:
+        """Moves whenever an object changes that leads to a login."""
+        return self.connections.version, self.auths.version, self.shared_auths.version
+
     def auth(self, key: Key) -> VaultAuth | None:
         """See `vso.sync.References`."""
         return self.auths.get(key)

@@ -60,6 +60,8 @@ class Store(Generic[U]):
         # For each object whose state is from `observe`: what the watch last told of it.
         self._told: dict[Key, U | None] = {}
         self._seen: int | None = None
+        self.version = 0
+        """Moves whenever an object comes, changes or goes: what was made of the objects before may be out of date."""
 
     def get(self, key: Key) -> U | None:
         """The object, or None."""
@@ -167,6 +169,7 @@ class Store(Generic[U]):
         self._set(key, told)
 
     def _set(self, key: Key, obj: U | None) -> None:
+        self.version += 1
         old = self._objects.pop(key, None) if obj is None else self._objects.get(key)
         if obj is not None:
             self._objects[key] = obj

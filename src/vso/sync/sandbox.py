@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from vso.sync.compiler import CompilerFailed, compiled, settings
+
 if TYPE_CHECKING:
     from wasmtime import Engine, Module
 
@@ -78,44 +80,48 @@ class Sandbox:
         self._module: Module | None = None
         self._instance: _Instance | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether `load` has nothing to do."""
+        return self._module is not None
+
     def load(self) -> None:
         """Load the module unless it is; the first time on a machine it is compiled. Raises Unusable."""
-        if self._module is not None:
+        if self.loaded:
             return
-        import wasmtime
+        from wasmtime import Engine, Module, WasmtimeError  # takes 10 MB, for those who use templates
 
-        config = wasmtime.Config()
-        config.epoch_interruption = True
-        engine = wasmtime.Engine(config)
-        try:
-            binary = self._path.read_bytes()
-        except OSError as exc:
-            raise Unusable(f"the template engine {self._path.name} is missing: build it with `make engine`") from exc
-        source = hashlib.sha256(binary).hexdigest()
-        name = f"template-{source[:24]}-{version('wasmtime')}-{platform.machine()}.cwasm"
-        for file in (self._path.with_suffix(".cwasm"), self._folder() / name):
+        self._engine = Engine(settings())
+        source = self._source()
+        kept = self._folder() / f"template-{source[:24]}-{version('wasmtime')}-{platform.machine()}.cwasm"
+        for file in (self._path.with_suffix(".cwasm"), kept):
             if _is_trustworthy(file) and _is_whole(file, source):
-                with suppress(wasmtime.WasmtimeError):
-                    self._module = wasmtime.Module.deserialize_file(engine, str(file))
-                    self._engine = engine
+                with suppress(WasmtimeError):
+                    self._module = Module.deserialize_file(self._engine, str(file))
                     return
         log.info("compiling the template engine", why="no compiled form of it is at hand")
-        try:
-            self._module, self._engine = wasmtime.Module(engine, binary), engine
-        except wasmtime.WasmtimeError as exc:
-            raise Unusable(f"the template engine {self._path.name} is damaged: build it with `make engine`") from exc
-        self.save(self._folder() / name)
+        self._module = Module.deserialize(self._engine, self.save(kept))
 
-    def save(self, file: Path) -> None:
-        """Write the compiled module, once loaded, to `file` and its seal beside it; not, if they cannot be written.
+    def save(self, file: Path) -> bytes:
+        """Compile the module and write that to `file`, with its seal beside it, unless they cannot be written.
 
-        An image does this at its build, with `file` beside the module.
+        An image does this at its build, with `file` beside the module. Raises Unusable.
         """
-        if self._module is None:
-            raise AssertionError("not loaded")
-        content = bytes(self._module.serialize())
+        source = self._source()
+        try:
+            content = compiled(self._path)
+        except CompilerFailed as exc:
+            raise Unusable(str(exc)) from exc
         _keep(file, content)
-        _keep(_mark(file), _seal(content, hashlib.sha256(self._path.read_bytes()).hexdigest()))
+        _keep(_mark(file), _seal(content, source))
+        return content
+
+    def _source(self) -> str:
+        """The module's hash."""
+        try:
+            return hashlib.sha256(self._path.read_bytes()).hexdigest()
+        except OSError as exc:
+            raise Unusable(f"the template engine {self._path.name} is missing: build it with `make engine`") from exc
 
     def call(self, request: bytes, stop: Stop) -> bytes:
         """Answer `request`. Raises Exhausted, also once `stop` is asked for; the next call has a fresh instance."""

@@ -136,7 +136,8 @@ class TemplateEngine:
         loop = asyncio.get_running_loop()
         stop = self._stop = Stop()
         try:
-            await self._in_thread(self._sandbox.load, stop)
+            if not self._sandbox.loaded:
+                await self._in_thread(self._sandbox.load, stop)
             limit = loop.call_later(self._budget.seconds, self._sandbox.interrupt, stop)
             try:
                 return await self._in_thread(lambda: self._sandbox.call(encoded, stop), stop)

@@ -27,7 +27,7 @@ class LogicalRequest:
     """What to ask for. `method` is GET (or "", the same), POST or PUT; any `params` make it a write.
 
     The values of `params` count as secrets: no message, log or `repr` shows them. `headers` go with this request
-    only. Equal requests have equal hashes.
+    only. `raw_key` names the field that an answer without JSON becomes, see `Call`. Equal requests have equal hashes.
     """
 
     mount: str
@@ -35,6 +35,7 @@ class LogicalRequest:
     method: str = ""
     params: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    raw_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,9 @@ async def request_secret(
     """
     method = wire_method(request)
     path = normal_path(request.mount, request.path)
-    call = Call(token=token, namespace=namespace, body=_body(method, request), headers=request.headers)
+    call = Call(
+        token=token, namespace=namespace, body=_body(method, request), headers=request.headers, raw_key=request.raw_key
+    )
     response = await transport.request(method, path, call)
     return LogicalSecret(data=_fields(response, path), lease=Lease.of(response), wrap_info=response.wrap_info)
 

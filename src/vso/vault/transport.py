@@ -32,6 +32,7 @@ _CONNECT_SECONDS: Final = 10.0  # TCP and TLS handshake; the reference allows 10
 _IDLE_SECONDS: Final = 50.0  # below the 60 s after which common load balancers drop idle connections
 _LARGEST: Final = 8 * 1024 * 1024  # bytes of an answer: a Secret holds 1 MiB, and JSON may escape each byte as six
 _CHUNK: Final = 64 * 1024
+_OK: Final = 200
 
 
 class Null(Enum):
@@ -46,6 +47,7 @@ class Call:
 
     `namespace` is the Vault namespace, "" for none. `body` becomes JSON, None sends none; values may be
     `Sensitive`, which are sent in the clear and shown nowhere. `headers` never replace those of token and namespace.
+    With `raw_key`, an answer that is no JSON of Vault's, such as a CA chain, counts as data with that one field.
     """
 
     token: Sensitive[str] | None = None
@@ -53,6 +55,7 @@ class Call:
     body: Mapping[str, Any] | Null | None = field(default=None, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,7 @@ class Transport:
         try:
             answer = await self._exchange(asked, call)
             status = answer.status
-            return judge(answer, asked)
+            return (call.raw_key and _raw(answer, asked, call.raw_key)) or judge(answer, asked)
         except VaultError as exc:
             error = type(exc).__name__
             raise
@@ -237,6 +240,16 @@ async def _read(response: aiohttp.ClientResponse, asked: Asked) -> bytes:
     return bytes(body)
 
 
+def _raw(answer: Answer, asked: Asked, key: str) -> Response | None:
+    """The body of a good answer that is no JSON, as data with the one field `key`; else None."""
+    if answer.status != _OK or not answer.body.strip() or answer.body.lstrip().startswith(b"{"):
+        return None
+    try:
+        return Response(status=answer.status, data=Sensitive(msgspec.json.encode({key: answer.body.decode()})))
+    except UnicodeDecodeError:
+        raise BadAnswer(f"the answer to {asked} is no text: ask for the form in PEM", path=asked.path) from None
+
+
 def _redirect(url: str, location: str, asked: Asked) -> str:
     """Return where to send the request again: it carries the token, so never from https to plain http."""
     try:
@@ -244,10 +257,7 @@ def _redirect(url: str, location: str, asked: Asked) -> str:
         old, new = urlsplit(url), urlsplit(target)
         _ = new.port
     except ValueError as exc:
-        raise RedirectRefused(
-            f"{asked} is redirected to what is no URL: check the address of the connection and the server's api_addr",
-            path=asked.path,
-        ) from exc
+        raise RedirectRefused(f"{asked} is redirected to something that is no address", path=asked.path) from exc
     if (old.scheme, new.scheme) not in _SCHEMES or not new.hostname:
         raise RedirectRefused(
             f"{asked} is redirected from {old.scheme} to {new.scheme or 'nowhere'}, which is not followed: "

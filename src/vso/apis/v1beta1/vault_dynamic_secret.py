@@ -25,7 +25,7 @@ RENEWAL_PERCENT: Final = 67
 class RawResponse(Block, frozen=True, kw_only=True):
     """How an answer that is no JSON, such as a CA chain, gets into the Secret."""
 
-    key: Annotated[str, Field("Key of the Secret that gets the body of the answer as it came.")] = ""
+    key: Annotated[str, Field("Key of the Secret that gets the text of the answer; unset, data.")] = ""
 
 
 class DynamicSettings(Block, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class DynamicSettings(Block, frozen=True, kw_only=True):
         ),
     ] = ""
     raw_response: Annotated[
-        RawResponse | None, Field("Keep the body of an answer that is no JSON; unset, such an answer is an error.")
+        RawResponse | None, Field("Take an answer that is no JSON as it is; unset, such an answer is an error.")
     ] = None
 
 

@@ -1,0 +1,176 @@
+"""R11, R21 and R29 for leases and certificates: servers that are away, lie, or lose what they gave."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from testenv import Cluster, InThread, OpenBao, Postgres, Silence
+from testenv.waiting import seconds
+from tests.faults.gateway import Gateway, Reply, Rule
+from tests.faults.lab import FLAGS, STEP, items, wait_slowly
+from tests.support import operator as harness
+from tests.support.database import KIND, Database, new_database, remove_database
+from tests.support.operator import Operator
+from tests.support.tenant import Tenant, new_tenant
+
+TTL: Final = 24
+OUTAGE: Final = 11.0
+FAILURES: Final = {
+    "500": Rule("*", "/v1/", answer=Reply(500, b'{"errors":["internal error"]}')),
+    "403": Rule("*", "/v1/", answer=Reply(403, b'{"errors":["permission denied"]}')),
+    "cut": Rule("*", "/v1/", cut=True),
+}
+
+
+@pytest.fixture(scope="module")
+def durable(cluster: Cluster) -> Iterator[OpenBao]:
+    """A server that can be sealed and killed."""
+    with OpenBao(durable=True) as durable:
+        durable.admin.enable_kubernetes_auth("kubernetes", cluster)
+        yield durable
+
+
+def prepare(database: Database, name: str) -> str:
+    """A lease that is renewed within the outage and a certificate that falls due in it; the lease."""
+    tenant = database.tenant
+    mount = f"pki-{tenant.namespace}"
+    tenant.bao.admin.enable_pki(mount, "Test CA")
+    tenant.bao.admin.pki_role(mount, "web")
+    policy = tenant.bao.admin.read(f"sys/policies/acl/{tenant.namespace}")["data"]["policy"]
+    tenant.bao.admin.policy(tenant.namespace, f'{policy}\npath "{mount}/*" {{ capabilities = ["update"] }}')
+    database.role(name, ttl=f"{TTL}s", max_ttl="1h")
+    tenant.deployment(name)
+    database.ask(name, role=name, renewalPercent=20, rolloutRestartTargets=[{"kind": "Deployment", "name": name}])
+    tenant.certify("cert", mount=mount, role="web", ttl="40s", expiryOffset="34s")
+    database.wait_synced(name)
+    tenant.wait_synced("cert", kind="VaultPKISecret")
+    return database.lease_id(name)
+
+
+def recovered(database: Database, name: str, lease: str) -> None:
+    """Wait until all is well: the same lease, the same workload, a certificate that is new."""
+    tenant = database.tenant
+    for kind, one in ((KIND, name), ("VaultPKISecret", "cert")):
+        tenant.wait_synced(one, kind=kind, timeout=2 * STEP + 6)
+        conditions = {c["type"]: c["status"] for c in tenant.status(kind, one)["conditions"]}
+        assert {"SecretSynced", "Ready", "Healthy"} <= {one for one, is_so in conditions.items() if is_so == "True"}
+    assert database.lease_id(name) == lease
+    assert database.leases(name) == [lease]
+    assert database.works(name)
+    workload = tenant.get("Deployment", name)
+    assert workload is not None
+    assert workload["metadata"]["generation"] == 1
+
+
+def test_r11_leases_outlive_sealed_failing_refusing_and_broken_off_servers(
+    operator: Operator, cluster: Cluster, bao: OpenBao, durable: OpenBao, postgres: Postgres
+) -> None:
+    """Side by side: no new lease, no restart, no lost data; all are in sync a step after the end."""
+    with ExitStack() as stack:
+        databases, gates = {}, {}
+        for name in ("sealed", *FAILURES):
+            tenant = new_tenant(cluster, durable if name == "sealed" else bao)
+            databases[name] = new_database(tenant, postgres)
+            stack.callback(remove_database, databases[name])
+            gates[name] = stack.enter_context(Gateway(tenant.bao.address))
+            tenant.connect(address=gates[name].url, timeout="3s")
+        leases = {name: prepare(one, name) for name, one in databases.items()}
+        before = {name: one.credentials(name) for name, one in databases.items()}
+        durable.seal()
+        for name, rule in FAILURES.items():
+            gates[name].add(rule)
+        begun = seconds()
+        for name, one in databases.items():
+            one.tenant.wait(partial(failed, one, name), f"{name} to notice", timeout=OUTAGE)
+        marks = {name: len(gate.requests) for name, gate in gates.items()}
+        noticed = seconds()
+        while seconds() - begun < OUTAGE:
+            for name, one in databases.items():
+                assert one.credentials(name) == before[name]
+        rates = {name: 60 * (len(gate.requests) - marks[name]) / (seconds() - noticed) for name, gate in gates.items()}
+        print({name: round(rate) for name, rate in rates.items()})
+        durable.unseal()
+        for gate in gates.values():
+            gate.heal()
+        for name, one in databases.items():
+            recovered(one, name, leases[name])
+
+
+def failed(database: Database, name: str) -> bool:
+    """Whether the resource says that it is out of sync."""
+    found = database.tenant.condition(KIND, name, "SecretSynced")
+    return found is not None and found["status"] == "False"
+
+
+def test_r21_a_secret_that_cannot_be_read_is_not_taken_for_missing(
+    team: Tenant, arena: Cluster, postgres: Postgres, tmp_path: Path
+) -> None:
+    """GET of the Secret answers 500, 403, or breaks off: no new lease, and none when it can be read again."""
+    database, tenant = new_database(team, postgres), team
+    tenant.connect()
+    with (
+        Gateway(arena.server, authority=arena.authority) as gate,
+        harness.running(arena, tmp_path, "--leader-elect=false", *FLAGS, server=gate.url) as operator,
+    ):
+        database.role("app", ttl="1h")
+        tenant.create("Secret", "app")
+        database.ask("app", destination={"create": False})
+        database.wait_synced("app")
+        lease = database.lease_id("app")
+        path = f"/namespaces/{tenant.namespace}/secrets/app"
+        for number, rule in enumerate(
+            (
+                Rule("GET", path, answer=Reply(500, b'{"kind":"Status","code":500,"message":"no"}')),
+                Rule("GET", path, answer=Reply(403, b'{"kind":"Status","code":403,"message":"no"}')),
+                Rule("GET", path, cut=True),
+            )
+        ):
+            gate.add(rule)
+            refresh = {"metadata": {"annotations": {"vault-secrets-operator.github.io/refresh": f"{number}"}}}
+            tenant.patch(KIND, "app", refresh)
+            rule.wait()
+            operator.kill()
+            operator.start()
+            tenant.wait(partial(often, rule), "more looks in vain")
+            gate.heal()
+            database.wait_synced("app")
+        assert database.lease_id("app") == lease
+        assert database.leases() == [lease]
+    remove_database(database)
+
+
+def often(rule: Rule) -> bool:
+    """Whether the rule caught some requests."""
+    return len(rule.caught) >= 3
+
+
+def test_r29_a_namespace_with_100_leases_goes_while_vault_swallows_packets(
+    operator: Operator, cluster: Cluster, bao: OpenBao, postgres: Postgres
+) -> None:
+    """All are to be revoked and none can be: within a minute the namespace is gone all the same."""
+    tenant = new_tenant(cluster, bao)
+    with InThread(bao.address) as proxy:
+        database = new_database(tenant, postgres)
+        tenant.connect(address=proxy.url, timeout="3s")
+        database.role(ttl="1h")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: database.ask(f"d{number}", revoke=True), range(100)))
+        wait_slowly(lambda: all(map(is_synced, items(tenant, KIND))), "all to be in sync", 60)
+        proxy.set(Silence())
+        begun = seconds()
+        tenant.cluster.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
+        gone = f"/api/v1/namespaces?fieldSelector=metadata.name={tenant.namespace}"
+        wait_slowly(lambda: not tenant.cluster.request("GET", gone)["items"], "the namespace to be gone", 60)
+        print(f"gone after {seconds() - begun:.1f} s")
+    remove_database(database)
+
+
+def is_synced(resource: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
+    """Whether a resource says that it is in sync."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return any(one["type"] == "SecretSynced" and one["status"] == "True" for one in conditions)
