@@ -43,6 +43,7 @@ from vso.sync import (
     Step,
     TemplateInput,
     Wanted,
+    check_source,
     digest,
     fingerprint,
     owner_labels,
@@ -218,6 +219,7 @@ class Delivery(Generic[C]):
 
     async def render(self, wanted: C, source: Source, options: RenderOptions) -> Rendered:
         """The data of the Secret. Raises RenderError."""
+        check_source(source.raw)
         templated: Mapping[str, bytes] = {}
         if options.templates:
             made = await self._tools.templates.render(

@@ -44,7 +44,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
-from vso.sync.render import Rendered, RenderOptions, check_secret, filter_keys, payload_of, render
+from vso.sync.render import Rendered, RenderOptions, check_secret, check_source, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
     LoginId,
@@ -111,6 +111,7 @@ __all__ = [
     "back_horizon",
     "cache_key",
     "check_secret",
+    "check_source",
     "client_id",
     "compose",
     "destination_of",

@@ -66,10 +66,7 @@ def render(
     any change of the secret (regressions R02). Raises RenderError for a bad pattern, or if the result cannot be
     a Secret.
     """
-    if len(raw.reveal()) > _LONGEST_SOURCE:
-        raise RenderError(
-            f"Vault's answer has {len(raw.reveal())} bytes, a Secret holds {MAX_SECRET_BYTES}: split it in Vault"
-        )
+    check_source(raw)
     try:
         return _render(fields, raw, options, templated)
     except RecursionError:
@@ -126,6 +123,14 @@ def filter_keys(names: Iterable[str], *, includes: frozenset[str], excludes: fro
         if not any(pattern.search(name) for pattern in drop)
         and (not keep or any(pattern.search(name) for pattern in keep))
     )
+
+
+def check_source(raw: Sensitive[bytes]) -> None:
+    """Raise RenderError for an answer of which no Secret can be made, at no cost: by its length alone."""
+    if len(raw.reveal()) > _LONGEST_SOURCE:
+        raise RenderError(
+            f"Vault's answer has {len(raw.reveal())} bytes, a Secret holds {MAX_SECRET_BYTES}: split it in Vault"
+        )
 
 
 def check_secret(data: Mapping[str, bytes]) -> None:

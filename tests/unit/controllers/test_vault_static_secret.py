@@ -48,6 +48,37 @@ async def test_a_refresh_that_finds_nothing_new_sends_nothing_to_the_cluster() -
         assert bench.cluster.read(core.SECRET).data == {"user": b"alice"}
 
 
+async def test_a_schema_without_our_members_of_status_costs_no_write_for_each_refresh() -> None:
+    """That of the original drops them; a change of substance is written as ever."""
+    async with Bench.opened() as bench:
+        bench.cluster.unknown = ("extensions",)
+        await bench.reconcile()
+        bench.tell()
+        await bench.clock.advance(3600)
+        await bench.reconcile()
+        bench.cluster.asked.clear()
+        for _ in range(3):
+            bench.tell()
+            await bench.clock.advance(3600)
+            await bench.reconcile()
+        assert STATUS not in bench.cluster.asked
+        bench.vault.fields = {"user": "bob"}
+        await bench.clock.advance(3600)
+        await bench.reconcile()
+        assert STATUS in bench.cluster.asked
+
+
+async def test_an_answer_that_fits_no_secret_is_refused_before_templates_see_it() -> None:
+    """With a condition that says what to do."""
+    templates = {"x": {"text": "{{ .Secrets.user }}"}}
+    destination = {"name": "web", "create": True, "transformation": {"templates": templates}}
+    async with Bench.opened(destination=destination) as bench:
+        bench.vault.fields = {"user": "x" * 7_000_000}
+        await bench.reconcile()
+        message = next(one.message for one in bench.web().status.conditions if one.type == "SecretSynced")
+        assert "split it in Vault" in message
+
+
 async def test_a_fight_over_an_annotation_slows_down_and_is_told_once() -> None:
     """Another controller puts it back each time it is taken away; the first repairs are done at once."""
     async with Bench.opened() as bench:
