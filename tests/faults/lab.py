@@ -1,5 +1,6 @@
 """Steps that several fault tests share: tenants elsewhere, many resources at once, counting logins, replicas."""
 
+import http.client
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from testenv import Cluster, OpenBao, VaultRequest, wait_for
 from testenv.waiting import attempts
+from testenv.web import RequestFailed
 from tests.support import operator as harness
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
@@ -139,8 +141,13 @@ def identity(operator: Operator) -> str:
 
 
 def holder(arena: Cluster) -> str:
-    """Who holds the Lease."""
-    return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
+    """Who holds the Lease; empty if nobody does, or ever did."""
+    try:
+        return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
+    except RequestFailed as error:
+        if error.status != http.client.NOT_FOUND:
+            raise
+        return ""
 
 
 def wait_leading(arena: Cluster, operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -59,11 +60,19 @@ def prepare(team: Tenant, proxy: InThread) -> list[str]:
     for name in names:
         team.put(name, {"user": "alice"})
         team.create("VaultAuth", name, spec=team.auth_spec())
+    # Two watches have no common order: a resource may be seen before the VaultAuth that was made before it.
+    for name in names:
+        team.wait(partial(accepted, team, name), f"VaultAuth {name} to be seen")
         team.sync(name, vaultAuthRef=name)
     wait_all_synced(team)
     wait_quiet(team)
     proxy.set(Delay(LATENCY))
     return names
+
+
+def accepted(team: Tenant, name: str) -> bool:
+    """Whether the operator has looked at the VaultAuth."""
+    return team.status("VaultAuth", name).get("valid") is True
 
 
 def fewest_reads(team: Tenant, names: list[str], since: int) -> int:
