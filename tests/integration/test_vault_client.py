@@ -549,6 +549,15 @@ async def test_the_token_never_goes_from_https_to_plain_http(bao: OpenBao, autho
         assert plain.seen == []
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://vault.invalid:99999/v1/x"])
+async def test_a_redirect_to_nonsense_is_refused(bao: OpenBao, location: str) -> None:
+    """And not a bug of ours."""
+    async with front(bao.address) as before, transport_to(before.url) as through:
+        before.script = [web.Response(status=307, headers={"Location": location})]
+        with pytest.raises(RedirectRefused, match="no address"):
+            await read(through, "one/x")
+
+
 async def test_a_redirect_from_plain_http_to_https_is_followed(bao: OpenBao, authority: Authority) -> None:
     """As a load balancer does that knows no plain HTTP."""
     bao.admin.write("one/redirected", {"x": "2"})

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     """Reasons of conditions."""
 
     ACCEPTED = "Accepted"
+    CHANGED_BY_OTHERS = "ChangedByOthers"
     CLAIMED_BY_OTHERS = "ClaimedByOthers"
     HEALTHY = "Healthy"
     INVALID_CONFIGURATION = "InvalidConfiguration"

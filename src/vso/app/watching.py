@@ -29,6 +29,9 @@ from vso.runtime import (
 )
 from vso.sync import Destination, ServerId, Turn, destination_of
 
+_PAGE: Final = 500
+_PAGE_OF_SECRETS: Final = 50
+"""Secrets in one answer to a list: each may have 1 MiB, and an answer is decoded whole."""
 T = TypeVar("T", bound=Object)
 U = TypeVar("U", bound=Object)
 
@@ -90,9 +93,9 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
     world = tools.world
 
     def reflect(
-        source: KubeSource[T], store: Store[U], project: Callable[[T], U], *, required: bool = True
+        source: KubeSource[T], store: Store[U], project: Callable[[T], U], *, required: bool = True, page: int = _PAGE
     ) -> Reflector[T, U]:
-        reflector = Reflector(source, store, project=project, clock=tools.clock, rng=tools.rng)
+        reflector = Reflector(source, store, project=project, clock=tools.clock, rng=tools.rng, page_size=page)
         manager.reflect(reflector, required=required)
         return reflector
 
@@ -119,6 +122,7 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
             KubeSource(tools.kube, core.SECRET, labels=_OUR_SECRETS),
             world.destinations,
             partial(destination_of, signer=tools.signer),
+            page=_PAGE_OF_SECRETS,
         ),
     )
 

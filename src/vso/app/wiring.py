@@ -83,7 +83,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         queues = Queues(clock)
         clients = await stack.enter_async_context(
             Clients(
-                KubernetesCluster(kube),
+                KubernetesCluster(kube, world.connections),
                 connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
                 clock=clock,
                 rng=rng,
@@ -156,7 +156,7 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     hcp_apps = HCPReconciler(tools, HCP_VAULT_SECRETS_APP, world.hcp_apps)
     queues.wakers += [static.wake, dynamic.wake, pki.wake]
 
-    for one in (static, dynamic, pki):
+    for one in (connections, auths, static, dynamic, pki, transformations, hcp_auths, hcp_apps):
         manager.begin(one.begin_term)
 
     def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:

@@ -16,7 +16,8 @@ from vso.apis.meta import Key
 from vso.apis.v1beta1 import KubernetesAuth, VaultConnection
 from vso.base import Sensitive, parse_duration
 from vso.kube import Client, Forbidden, Invalid, NotFound
-from vso.sync import ClientSpec, ConnectionInvalid, CredentialMissing, Gathered, cache_key
+from vso.runtime import Store
+from vso.sync import ClientSpec, ConnectionInvalid, CredentialMissing, Gathered, cache_key, server_id
 from vso.vault import Connection, Credentials, InvalidConnection
 
 _CA_KEY: Final = "ca.crt"
@@ -28,8 +29,9 @@ _DEFAULT_TIMEOUT: Final = 60.0
 class KubernetesCluster:
     """Implements `vso.sync.Cluster` on the Kubernetes API; each call is one request, or none."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, connections: Store[VaultConnection]) -> None:
         self._client = client
+        self._connections = connections
 
     async def gather(self, spec: ClientSpec) -> Gathered:
         """See `vso.sync.Cluster`."""
@@ -58,6 +60,11 @@ class KubernetesCluster:
             )
         except (InvalidConnection, ValueError) as exc:
             raise ConnectionInvalid(f"VaultConnection {connection.key}: {exc}") from exc
+
+    def is_current(self, connection: VaultConnection) -> bool:
+        """See `vso.sync.Cluster`."""
+        held = self._connections.get(connection.key)
+        return held is not None and server_id(held) == server_id(connection)
 
     async def _ca(self, connection: VaultConnection) -> str:
         spec = connection.spec

@@ -5,23 +5,24 @@ A reconciler of such a kind gathers with `check`, `login_of` and `options_of`, a
 """
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
+from msgspec import structs
 
 from vso.apis import names
-from vso.apis.conditions import ConditionType, EventReason, is_true
+from vso.apis.conditions import ConditionType, EventReason, NewCondition, is_true
 from vso.apis.kinds import definition_of
-from vso.apis.meta import Condition, Key, Kind, Ref
+from vso.apis.meta import Condition, Key, Kind
 from vso.apis.required import missing_members
 from vso.base import Sensitive
-from vso.controllers.brake import FREE, Brake
+from vso.controllers.brake import Brake
 from vso.controllers.outcome import EXPECTED, Attempts, Expected, Failure
 from vso.controllers.reporting import CLIENT_FACTORY, Reporter
 from vso.controllers.restarter import Caution, Restarted, Restarter
-from vso.controllers.secret_status import new_conflict
+from vso.controllers.secret_status import after_conflict, conflict_of, new_conflict
 from vso.controllers.secret_writer import SecretWriter, Written
 from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
@@ -29,7 +30,7 @@ from vso.controllers.transformation import render_options, uses_metadata
 from vso.controllers.waiting import Waiting
 from vso.controllers.world import Claimant, ref_to
 from vso.kube import Conflict, NotFound
-from vso.runtime import Store, WorkQueue, ensure_finalizer, remove_finalizer
+from vso.runtime import Next, Store, WorkQueue, ensure_finalizer, remove_finalizer
 from vso.sync import (
     DEFAULT_TYPE,
     ClientSpec,
@@ -42,6 +43,7 @@ from vso.sync import (
     Step,
     TemplateInput,
     Wanted,
+    check_source,
     digest,
     fingerprint,
     owner_labels,
@@ -171,15 +173,18 @@ class Delivery(Generic[C]):
             mac=mac,
         )
 
-    def rivals(self, wanted: C) -> tuple[Ref, ...]:
-        """The other resources that name the same destination."""
+    def conflict(self, wanted: C) -> list[NewCondition]:
+        """What conditions tell of others that name the same destination, or change it."""
         claimants = self._world.claimants(destination_key(wanted))
-        return tuple(ref_to(one) for one in claimants if one.metadata.uid != wanted.metadata.uid)
+        rivals = [ref_to(one) for one in claimants if one.metadata.uid != wanted.metadata.uid]
+        return conflict_of(rivals, contested=self.calm_in(wanted) is not None)
 
     def begin_term(self) -> None:
         """Forget what an earlier term of leadership learned: another leader may have worked since."""
         self.attempts.clear()
         self.waiting.clear()
+        self._brake.clear()
+        self._statuses.begin_term()
 
     # What is there, and what is made of it.
 
@@ -195,23 +200,26 @@ class Delivery(Generic[C]):
     def hold_back(self, wanted: C, live: Destination | None, mac: str) -> float:
         """Seconds to wait before `live` is repaired; 0 if nothing is to be repaired, or at once.
 
-        Who changes a Secret back again and again is answered further and further apart, and told once.
+        Who changes a Secret back again and again is answered further and further apart; see `stand_back`.
         """
         asked = wanted.status.last_generation != wanted.metadata.generation
         if asked or (live is not None and plan(live, self.secret_of(wanted, mac)) is Step.NOTHING):
             return 0.0
-        wait = self._brake.wait(wanted.key, self._tools.clock.monotonic())
-        if wait:
-            text = (
-                f"Secret {destination_key(wanted)} was changed by somebody else more than {FREE} times in short order, "
-                "so it is repaired at longer intervals: find out who else writes it (metadata.managedFields), or name "
-                "another destination"
-            )
-            self.report.warning(wanted, EventReason.DESTINATION_CONFLICT, text)
-        return wait
+        return self._brake.wait(wanted.key, self._tools.clock.monotonic())
+
+    async def stand_back(self, wanted: C, seconds: float) -> Next:
+        """Leave a contested Secret as it is for so long, and tell of it once."""
+        conditions = after_conflict(wanted, self.conflict(wanted), now=self._tools.clock.now())
+        await self.write_status(wanted, structs.replace(wanted.status, conditions=conditions), conditions=conditions)
+        return Next.after(seconds, "contested")
+
+    def calm_in(self, wanted: C) -> float | None:
+        """Seconds after which a contest over the Secret counts as over, to be looked at again; None without one."""
+        return self._brake.calm_in(wanted.key, self._tools.clock.monotonic())
 
     async def render(self, wanted: C, source: Source, options: RenderOptions) -> Rendered:
         """The data of the Secret. Raises RenderError."""
+        check_source(source.raw)
         templated: Mapping[str, bytes] = {}
         if options.templates:
             made = await self._tools.templates.render(
@@ -258,8 +266,8 @@ class Delivery(Generic[C]):
     def failed(self, wanted: C, error: Expected) -> Failure:
         """What `error` amounts to; the resource is brought back when what it waits for recovers."""
         failure = self.attempts.failed(wanted.key, error)
-        waits_for = failure.waits_for
-        self.waiting.add(wanted.key, self._waits_for(wanted, error) if waits_for is None else waits_for)
+        waits_for, own = failure.waits_for, failure.waits_for is None
+        self.waiting.add(wanted.key, self._waits_for(wanted, error) if own else waits_for, suspect=own)
         return failure
 
     def tell_failure(self, wanted: C, failure: Failure, reason: EventReason) -> None:
@@ -281,6 +289,19 @@ class Delivery(Generic[C]):
         except NotFound:
             self._log.debug("resource vanished before its status was written", **self.who(wanted))
         return self._store.get(wanted.key) or wanted
+
+    async def record(self, wanted: C, status_of: Callable[[C], Any]) -> C:
+        """Write what `status_of` makes of the object, and of its latest state if it was not what it seemed.
+
+        For what must be on record, such as a lease that has just been made.
+        """
+        try:
+            status = status_of(wanted)
+            return await self.write_status(wanted, status, conditions=status.conditions)
+        except Conflict:
+            latest = self._store.get(wanted.key) or wanted
+            status = status_of(latest)
+            return await self.write_status(latest, status, conditions=status.conditions)
 
     async def ensure_finalizer(self, wanted: C) -> C:
         """`wanted` with our finalizer; the object as it is now."""
@@ -306,6 +327,7 @@ class Delivery(Generic[C]):
         self.attempts.succeeded(key)
         self.waiting.forget(key)
         self._brake.forget(key)
+        self._statuses.forget(key)
 
     def synced(self, wanted: C, written: Written, *, reason: str, event: tuple[EventReason, str]) -> None:
         """Tell that the Secret was written."""

@@ -29,6 +29,10 @@ class HCPReconciler(Generic[T]):
         self._finalizer = definition_of(kind).finalizer
         self._statuses: StatusWriter[T] = StatusWriter(tools.kube, kind, store)
 
+    def begin_term(self) -> None:
+        """Trust no status that another leader may have written."""
+        self._statuses.begin_term()
+
     async def reconcile(self, key: Key) -> Next:
         """Say that the service has ended, and let the object go when it is deleted."""
         obj = self._store.get(key)

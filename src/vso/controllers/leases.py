@@ -68,9 +68,11 @@ class LeaseKeeper:
         If that cannot be, the lease is revoked, and the reason raised.
         """
         client.hold(wanted.key)
-        status = announced(wanted, new, unix=self._unix(), parent_expires=self.end_of(client))
+        ends = self.end_of(client)
         try:
-            return await self._delivery.write_status(wanted, status, conditions=status.conditions)
+            return await self._delivery.record(
+                wanted, lambda one: announced(one, new, unix=self._unix(), parent_expires=ends)
+            )
         except EXPECTED:
             await self._send(wanted, client, new.lease.id)
             raise
@@ -78,8 +80,7 @@ class LeaseKeeper:
     async def discard(self, wanted: VaultDynamicSecret, client: Client, lease: Lease) -> None:
         """Revoke a lease whose credentials cannot be used, now or as soon as Vault lets."""
         if lease.id and await self._send(wanted, client, lease.id):
-            status = lost(wanted, to_status(lease), unix=self._unix())
-            await self._delivery.write_status(wanted, status, conditions=status.conditions)
+            await self._delivery.record(wanted, lambda one: lost(one, to_status(lease), unix=self._unix()))
 
     async def renew(self, wanted: VaultDynamicSecret, spec: ClientSpec) -> Lease | None:
         """Prolong the lease in force; None if new credentials are needed.

@@ -14,12 +14,13 @@ from typing import Final
 from vso.apis.conditions import EventReason
 from vso.apis.meta import Key
 from vso.base import BackOff, Clock, format_duration, jitter
-from vso.kube import KubeError
+from vso.kube import Conflict, KubeError
 from vso.runtime import Next
 from vso.sync import (
     ConnectionInvalid,
     ConnectionSuspended,
     CredentialMissing,
+    Deferred,
     DestinationClaimed,
     InvalidSpec,
     LoginSuspended,
@@ -36,6 +37,11 @@ Expected = SyncError | VaultError | KubeError
 """Failures that belong to the job; anything else is a bug and escapes to the controller."""
 EXPECTED: Final = (SyncError, VaultError, KubeError)
 
+_CONFLICT_RETRY: Final = 1.0
+_LONGEST_DEFERRAL: Final = 60.0
+"""Seconds of attempts that were put off, or overtaken by other writers, after which that is told as a failure."""
+_SERIES: Final = 30.0
+"""Seconds between two of them after which the second is the first of a new series."""
 _HORIZON: Final = re.compile(r"horizon=\S*")
 
 
@@ -73,14 +79,31 @@ class Attempts:
         self._clock = clock
         self._rng = rng
         self._failed: dict[Key, tuple[int, float]] = {}
+        self._deferred: dict[Key, tuple[float, float]] = {}
 
     def succeeded(self, key: Key) -> None:
         """Start over for `key`; also when it is gone."""
         self._failed.pop(key, None)
+        self._deferred.pop(key, None)
 
     def clear(self) -> None:
         """Start over for all."""
         self._failed.clear()
+        self._deferred.clear()
+
+    def put_off(self, key: Key, error: Expected) -> Next | None:
+        """When to try again what is no failure to report; None for what is one, or lasts too long to be told apart."""
+        if not isinstance(error, Deferred | Conflict):
+            return None
+        now = self._clock.monotonic()
+        first, last = self._deferred.get(key, (now, now))
+        if now - last > _SERIES:
+            first = now
+        self._deferred[key] = (first, now)
+        if now - first > _LONGEST_DEFERRAL:
+            return None
+        seconds = error.retry_in if isinstance(error, Deferred) else _CONFLICT_RETRY
+        return Next.after(seconds + jitter(seconds, self._rng), "put off")
 
     def delay(self, key: Key) -> float | None:
         """Count a failure; seconds until the next attempt, None after `max_elapsed` seconds of failures."""
@@ -159,7 +182,7 @@ def _reason(error: Exception) -> EventReason:
             return EventReason.SECRET_DATA_BUILDER_ERROR
         case OwnershipError() | KubeError():
             return EventReason.SECRET_SYNC_ERROR
-        case VaultError() | ConnectionSuspended():
+        case VaultError() | ConnectionSuspended() | Deferred():
             return EventReason.VAULT_CLIENT_ERROR
         case _:
             return EventReason.SECRET_SYNC_ERROR

@@ -11,6 +11,7 @@ from typing import Final
 from vso.apis.conditions import ConditionType, NewCondition, Reason, find, health, update_conditions
 from vso.apis.kinds import prefix_of
 from vso.apis.meta import Condition, Ref
+from vso.controllers.brake import FREE
 from vso.controllers.outcome import Failure, same_text, show_seconds
 from vso.controllers.restarter import Restarted
 from vso.controllers.world import Claimant
@@ -23,13 +24,13 @@ class Success:
     """What a successful attempt left behind, as far as conditions tell.
 
     `wrote` tells whether the Secret was written, `horizon` the seconds until the next look (None: on a change),
-    `rivals` other resources that name the same destination, `more` conditions that the kind adds.
+    `conflict` what `conflict_of` says, `more` conditions that the kind adds.
     """
 
     horizon: float | None
     wrote: bool
     restarts: Sequence[Restarted] = ()
-    rivals: Sequence[Ref] = ()
+    conflict: Sequence[NewCondition] = ()
     more: Sequence[NewCondition] = ()
 
 
@@ -46,14 +47,19 @@ def after_success(wanted: Claimant, success: Success, *, now: datetime) -> tuple
         _synced(status=True, message=before.message if before and same else _plan_text(success)),
         *success.more,
         *(_restarted(success.restarts) or _restart_on_record(wanted)),
-        *_conflict(success.rivals),
+        *success.conflict,
         *health(prefix_of(wanted.kind), healthy=True),
     ]
     return _updated(wanted, conditions, now)
 
 
 def after_failure(
-    wanted: Claimant, failure: Failure, *, rivals: Sequence[Ref], now: datetime, more: Sequence[NewCondition] = ()
+    wanted: Claimant,
+    failure: Failure,
+    *,
+    conflict: Sequence[NewCondition],
+    now: datetime,
+    more: Sequence[NewCondition] = (),
 ) -> tuple[tuple[Condition, ...], bool]:
     """The conditions after `failure`, and whether it is news."""
     message = f"Failed to sync the secret, horizon={failure.horizon}, err={failure.text}"
@@ -63,10 +69,37 @@ def after_failure(
         _synced(status=False, message=before.message if before and known else message),
         *more,
         *_restart_on_record(wanted),
-        *_conflict(rivals),
+        *conflict,
         *health(prefix_of(wanted.kind), healthy=False),
     ]
     return _updated(wanted, conditions, now), not known
+
+
+def after_conflict(wanted: Claimant, conflict: Sequence[NewCondition], *, now: datetime) -> tuple[Condition, ...]:
+    """The conditions with `conflict` among them; the present ones if they say it already."""
+    old = wanted.status.conditions
+    if not new_conflict(old, update_conditions((), conflict, now=now, generation=0)):
+        return old
+    types = {one.type for one in old}
+    return update_conditions(old, conflict, now=now, generation=wanted.metadata.generation, keep=types)
+
+
+def conflict_of(rivals: Sequence[Ref], *, contested: bool) -> list[NewCondition]:
+    """What to say where `rivals` name the same destination, or somebody changes it again and again."""
+    if rivals:
+        others = ", ".join(map(str, rivals))
+        return _conflict(
+            Reason.CLAIMED_BY_OTHERS,
+            f"The destination is also named by {others}; the oldest of them writes it. "
+            "Name another destination in one of them",
+        )
+    if contested:
+        return _conflict(
+            Reason.CHANGED_BY_OTHERS,
+            f"The destination was changed by somebody else more than {FREE} times in short order, so it is repaired at "
+            "longer intervals: find out who else writes it (metadata.managedFields), or name another destination",
+        )
+    return []
 
 
 def kept(wanted: Claimant, type_: ConditionType) -> list[NewCondition]:
@@ -110,19 +143,8 @@ def _restarted(restarts: Sequence[Restarted]) -> list[NewCondition]:
     ]
 
 
-def _conflict(rivals: Sequence[Ref]) -> list[NewCondition]:
-    if not rivals:
-        return []
-    others = ", ".join(map(str, rivals))
-    return [
-        NewCondition(
-            type=ConditionType.DESTINATION_CONFLICT,
-            status=True,
-            reason=Reason.CLAIMED_BY_OTHERS,
-            message=f"The destination is also named by {others}; the oldest of them writes it. "
-            "Name another destination in one of them",
-        )
-    ]
+def _conflict(reason: Reason, message: str) -> list[NewCondition]:
+    return [NewCondition(type=ConditionType.DESTINATION_CONFLICT, status=True, reason=reason, message=message)]
 
 
 def _restart_on_record(wanted: Claimant) -> list[NewCondition]:

@@ -33,6 +33,10 @@ class SecretTransformationReconciler:
         self._report = Reporter(tools.recorder, KIND)
         self._statuses = StatusWriter(tools.kube, SECRET_TRANSFORMATION, self._store)
 
+    def begin_term(self) -> None:
+        """Trust no status that another leader may have written."""
+        self._statuses.begin_term()
+
     async def reconcile(self, key: Key) -> Next:
         """Judge `key`, and report."""
         transformation = self._store.get(key)

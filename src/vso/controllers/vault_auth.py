@@ -44,6 +44,10 @@ class VaultAuthReconciler:
         self._report = Reporter(tools.recorder, KIND)
         self._statuses = StatusWriter(tools.kube, VAULT_AUTH, self._store)
 
+    def begin_term(self) -> None:
+        """Trust no status that another leader may have written."""
+        self._statuses.begin_term()
+
     async def reconcile(self, key: Key) -> Next:
         """Judge `key` by what is in memory, and report."""
         auth = self._store.get(key)

@@ -61,6 +61,10 @@ class VaultConnectionReconciler:
         settings = tools.settings
         self._attempts = Attempts(settings.backoff, max_elapsed=0.0, clock=tools.clock, rng=tools.rng)
 
+    def begin_term(self) -> None:
+        """Trust no status that another leader may have written."""
+        self._statuses.begin_term()
+
     async def reconcile(self, key: Key) -> Next:
         """Look at the server of `key`, unless requests show that it answers, and report."""
         connection = self._store.get(key)

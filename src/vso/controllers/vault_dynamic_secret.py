@@ -92,7 +92,7 @@ class VaultDynamicSecretReconciler:
             if contested and wanted.spec.destination.create:
                 written = wanted.status.extensions.written or (live.mac if live is not None else "")
                 if wait := delivery.hold_back(wanted, live, written):
-                    return Next.after(wait, "contested")
+                    return await delivery.stand_back(wanted, wait)
             if act is Act.RENEW:
                 since = self._clock.monotonic()
                 if granted := await self._keeper.renew(wanted, spec):
@@ -289,7 +289,7 @@ class VaultDynamicSecretReconciler:
             horizon=self._horizon(structs.replace(wanted, status=status), progress),
             wrote=result.wrote,
             restarts=result.restarts,
-            rivals=self._delivery.rivals(wanted),
+            conflict=self._delivery.conflict(wanted),
             more=renewals,
         )
         status = structs.replace(status, conditions=after_success(wanted, success, now=self._clock.now()))
@@ -306,7 +306,7 @@ class VaultDynamicSecretReconciler:
 
     def _next(self, wanted: VaultDynamicSecret, progress: Progress) -> Next:
         now, unix = self._clock.monotonic(), self._clock.now().timestamp()
-        delays = [self._horizon(wanted, progress)]
+        delays = [self._horizon(wanted, progress), self._delivery.calm_in(wanted)]
         ends = self._replace_at(wanted.key, progress) if wanted.status.secret_lease.id else None
         delays.append(None if ends is None else ends - now)
         delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
@@ -319,12 +319,12 @@ class VaultDynamicSecretReconciler:
     async def _failed(self, wanted: VaultDynamicSecret, error: Expected) -> Next:
         """Report; what is in place stays in place and on record."""
         delivery = self._delivery
+        if later := delivery.attempts.put_off(wanted.key, error):
+            return later
         failure = delivery.failed(wanted, error)
-        renewal = []
-        if wanted.status.secret_lease.id:
-            renewal = kept(wanted, ConditionType.LEASE_RENEWAL)
+        renewal = kept(wanted, ConditionType.LEASE_RENEWAL) if wanted.status.secret_lease.id else []
         conditions, news = after_failure(
-            wanted, failure, rivals=delivery.rivals(wanted), now=self._clock.now(), more=renewal
+            wanted, failure, conflict=delivery.conflict(wanted), now=self._clock.now(), more=renewal
         )
         if news:
             reason = failure.reason if failure.reason in _OWN_EVENTS else EventReason.SECRET_SYNC_ERROR

@@ -92,7 +92,7 @@ class VaultPKISecretReconciler:
             if progress is not None and reason in {None, SyncReason.DRIFT, SyncReason.MISSING}:
                 contested = wanted.spec.destination.create
                 if contested and (wait := delivery.hold_back(wanted, live, wanted.status.secret_mac)):
-                    return Next.after(wait, "contested")
+                    return await delivery.stand_back(wanted, wait)
             if progress is not None and reason is None:
                 if progress.inputs != inputs:
                     reason = SyncReason.UPDATED
@@ -134,8 +134,9 @@ class VaultPKISecretReconciler:
             since=self._unix(),
             mac=self._tools.signer.mac(data.reveal()),
         )
-        status = announced(wanted, new, inputs=order.inputs, rotated=triggers(wanted)[1])
-        wanted = await delivery.write_status(wanted, status, conditions=status.conditions)
+        wanted = await delivery.record(
+            wanted, lambda one: announced(one, new, inputs=order.inputs, rotated=triggers(one)[1])
+        )
         return await self._store(wanted, order, new, data)
 
     async def _data(
@@ -199,7 +200,7 @@ class VaultPKISecretReconciler:
             horizon=horizon,
             wrote=result.wrote,
             restarts=result.rollout.restarts,
-            rivals=self._delivery.rivals(wanted),
+            conflict=self._delivery.conflict(wanted),
         )
         status = structs.replace(status, conditions=after_success(wanted, success, now=self._clock.now()))
         latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
@@ -207,7 +208,8 @@ class VaultPKISecretReconciler:
         idle = not (spec.revoke or (spec.clear and not spec.destination.create))
         if idle and not await self._delivery.remove_finalizer(latest):
             return Next.after(_CONFLICT_RETRY, "finalizer")
-        delays = [horizon]
+        calm_in = self._delivery.calm_in(wanted)
+        delays = [horizon if calm_in is None else min(horizon, calm_in)]
         if progress.restart:
             delays.append(self._delivery.attempts.delay(wanted.key) or horizon)
         if status.extensions.to_revoke:
@@ -217,8 +219,10 @@ class VaultPKISecretReconciler:
     async def _failed(self, wanted: VaultPKISecret, error: Expected) -> Next:
         """Report; the certificate in place stays in place."""
         delivery = self._delivery
+        if later := delivery.attempts.put_off(wanted.key, error):
+            return later
         failure = delivery.failed(wanted, error)
-        conditions, news = after_failure(wanted, failure, rivals=delivery.rivals(wanted), now=self._clock.now())
+        conditions, news = after_failure(wanted, failure, conflict=delivery.conflict(wanted), now=self._clock.now())
         token = _TOKENS.get(failure.reason, EventReason.K8S_CLIENT_ERROR.value)
         if news:
             own = {EventReason.VAULT_CLIENT_ERROR, EventReason.SECRET_DATA_BUILDER_ERROR}

@@ -81,10 +81,10 @@ class VaultStaticSecretReconciler:
             reason = reason_to_read(wanted, progress, live, current=current, now=self._clock.monotonic())
             if progress is not None and reason in {None, SyncReason.DRIFT, SyncReason.MISSING}:
                 if wanted.spec.destination.create and (wait := delivery.hold_back(wanted, live, progress.mac)):
-                    return Next.after(wait, "contested")
-                if reason is None:
-                    return await self._maintain(wanted, progress, live)
-            return await self._sync(wanted, spec, options, _Read(current, reason))
+                    return await delivery.stand_back(wanted, wait)
+                if reason is None and (done := await self._maintain(wanted, progress, live)):
+                    return done
+            return await self._sync(wanted, spec, options, _Read(current, reason or SyncReason.DRIFT))
         except EXPECTED as error:
             return await self._failed(wanted, error)
 
@@ -111,7 +111,7 @@ class VaultStaticSecretReconciler:
         await delivery.writer.prune(secret_wanted)
         if written.step.changes_data:
             event = EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced"
-            delivery.synced(wanted, written, reason=read.reason or "", event=event)
+            delivery.synced(wanted, written, reason=read.reason, event=event)
         rollout = await self._roll_out(wanted, rendered, previous, written)
         base = interval(wanted)
         horizon = back_horizon(base, self._rng) if base else None
@@ -129,12 +129,14 @@ class VaultStaticSecretReconciler:
         record = wanted.status.extensions.restarted_payload
         return await self._delivery.roll_out(wanted, Payload(now=payload, record=record, before=previous), written)
 
-    async def _maintain(self, wanted: VaultStaticSecret, progress: Progress, live: Destination | None) -> Next:
-        """Nothing to ask Vault: repair what needs no data, retry restarts, keep the status true."""
+    async def _maintain(self, wanted: VaultStaticSecret, progress: Progress, live: Destination | None) -> Next | None:
+        """Nothing to ask Vault: repair what needs no data, retry restarts, keep the status true.
+
+        None if the data turns out to be changed, which the watch has not told yet.
+        """
         marks = self._delivery.secret_of(wanted, progress.mac)
         if wanted.spec.destination.create and not await self._delivery.writer.repair_marks(live, marks):
-            self._progress.pop(wanted.key, None)
-            return Next.after(0.0, "drift")
+            return None
         record = wanted.status.extensions.restarted_payload if compares(wanted) else ""
         rollout = await self._delivery.roll_out_again(wanted, progress.restart, record)
         return await self._succeeded(wanted, replace(progress, restart=rollout.open), _Result(rollout))
@@ -147,7 +149,7 @@ class VaultStaticSecretReconciler:
         # Left by the original; nothing of ours is to be done at a deletion.
         if not await self._delivery.remove_finalizer(latest):
             return Next.after(_CONFLICT_RETRY, "finalizer")
-        return self._next(wanted.key, progress)
+        return self._next(wanted, progress)
 
     def _status(self, wanted: VaultStaticSecret, progress: Progress, result: "_Result") -> VaultStaticSecretStatus:
         due = progress.due
@@ -155,7 +157,7 @@ class VaultStaticSecretReconciler:
             horizon=None if due is None else due - self._clock.monotonic(),
             wrote=result.wrote,
             restarts=result.rollout.restarts,
-            rivals=self._delivery.rivals(wanted),
+            conflict=self._delivery.conflict(wanted),
         )
         refresh, rotate, _ = triggers(wanted)
         new = structs.replace(
@@ -170,17 +172,19 @@ class VaultStaticSecretReconciler:
         client = VaultClientMeta(cache_key=result.client.cache_key, id=result.client.id)
         return structs.replace(new, vault_client_meta=client)
 
-    def _next(self, key: Key, progress: Progress) -> Next:
-        retry = self._delivery.attempts.delay(key) if progress.restart else None
+    def _next(self, wanted: VaultStaticSecret, progress: Progress) -> Next:
+        retry = self._delivery.attempts.delay(wanted.key) if progress.restart else None
         due = None if progress.due is None else progress.due - self._clock.monotonic()
-        delays = [one for one in (retry, due) if one is not None]
+        delays = [one for one in (retry, due, self._delivery.calm_in(wanted)) if one is not None]
         return Next.after(min(delays), "refresh") if delays else Next.on_change()
 
     async def _failed(self, wanted: VaultStaticSecret, error: Expected) -> Next:
         delivery = self._delivery
+        if later := delivery.attempts.put_off(wanted.key, error):
+            return later
         self._progress.pop(wanted.key, None)
         failure = delivery.failed(wanted, error)
-        conditions, news = after_failure(wanted, failure, rivals=delivery.rivals(wanted), now=self._clock.now())
+        conditions, news = after_failure(wanted, failure, conflict=delivery.conflict(wanted), now=self._clock.now())
         if news:
             delivery.tell_failure(wanted, failure, failure.reason)
         # Generation and MAC stay those of the last success.
@@ -235,7 +239,7 @@ class _Read:
     """What a read is made from, and why."""
 
     sources: Sources
-    reason: SyncReason | None
+    reason: SyncReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ is a `Next`. Only what escapes from it is judged here.
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -20,6 +21,7 @@ from vso.runtime.queue import QueueShutDown, WorkQueue
 log = structlog.get_logger("runtime.controller")
 
 _LONGEST_OUTAGE_RETRY: Final = 60.0
+_OUTAGE_SPREAD: Final = 0.5
 
 
 class Controller:
@@ -31,7 +33,8 @@ class Controller:
     - Raises anything else: our bug; the same, with a traceback at the first failure in a row.
 
     `run` may be cancelled and called again (leadership lost and won): keys whose reconcile was cancelled are
-    due at once then, and `resume`, if given, may add more at each begin.
+    due at once then, and `resume`, if given, adds at each begin what else there is. With it the queue takes nothing
+    in between: on a replica that waits for leadership nobody would ever take it out.
     """
 
     def __init__(
@@ -52,14 +55,23 @@ class Controller:
         self._clock = clock
         self._observer: ControllerObserver = observer or Silent()
         self._resume = resume
+        self._pause()
 
     async def run(self) -> None:
         """Work until the queue is shut down and running reconciles have ended, or until cancelled."""
         if self._resume is not None:
+            self.queue.unpause()
             self._resume()
-        async with asyncio.TaskGroup() as group:
-            for number in range(self.workers):
-                group.create_task(self._work(), name=f"{self.name} worker {number}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self.workers):
+                    group.create_task(self._work(), name=f"{self.name} worker {number}")
+        finally:
+            self._pause()
+
+    def _pause(self) -> None:
+        if self._resume is not None:
+            self.queue.pause()
 
     async def _work(self) -> None:
         while True:
@@ -99,8 +111,8 @@ class Controller:
     def _failed(self, key: Key, exc: BaseException) -> Result:
         delay = self.queue.retry(key)
         if isinstance(exc, KubeError) and exc.transient:
-            # Nobody tells when the API server is back, so it is asked at least once a minute.
-            delay = min(delay, _LONGEST_OUTAGE_RETRY)
+            # Nobody tells when the API server is back, so it is asked at least once a minute; not by all keys at once.
+            delay = min(delay, _LONGEST_OUTAGE_RETRY * (1 - _OUTAGE_SPREAD * _share(key)))
         self.queue.done(key, delay)
         bound = log.bind(controller=self.name, key=str(key), retry_seconds=delay)
         if isinstance(exc, KubeError):
@@ -110,3 +122,8 @@ class Controller:
             first = self.queue.failures(key) == 1
             bound.error("reconcile crashed", error=type(exc).__name__, exc_info=exc if first else None)
         return Result.ERROR
+
+
+def _share(key: Key) -> float:
+    """A number from 0 to 1 that differs from key to key."""
+    return zlib.crc32(str(key).encode()) / 2**32

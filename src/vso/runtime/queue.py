@@ -58,6 +58,7 @@ class WorkQueue:
         self._fresh_run = 0
         self._timer: tuple[float, Timer] | None = None
         self._closed = False
+        self._paused = False
 
     def __len__(self) -> int:
         """How many keys are due and wait for a worker."""
@@ -142,6 +143,14 @@ class WorkQueue:
         """Note that `key` succeeded: the next failure is the first."""
         self._failures.pop(key, None)
 
+    def pause(self) -> None:
+        """Take no more wishes until `unpause`; those that were made stay."""
+        self._paused = True
+
+    def unpause(self) -> None:
+        """Take wishes again."""
+        self._paused = False
+
     def shut_down(self) -> None:
         """Hand out no more keys, for ever: `get` raises. Keys in work may still be `done`."""
         self._closed = True
@@ -151,6 +160,8 @@ class WorkQueue:
 
     def _wish(self, key: Key, due: float, lane: Lane) -> None:
         """Merge a wish with what is known of the key, and put it where it belongs."""
+        if self._paused:
+            return
         if key in self._working:
             old = self._again.get(key)
             self._again[key] = self._merged(old, Wish(due, next(self._order), key, lane))

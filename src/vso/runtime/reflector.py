@@ -47,6 +47,8 @@ _HEALTHY_LIFE: Final = 5.0
 """Seconds after which the end of a watch without events is no failure."""
 _PERSISTENT: Final = 3
 """Failures in a row from which on they are worth a complaint."""
+_STRETCH: Final = 4
+"""Factor by which pages grow that expire before the last of them is read."""
 _BURST: Final = 200
 """Events after which other tasks get their turn."""
 
@@ -81,7 +83,7 @@ class Reflector(Generic[T, U]):
         self._synced = asyncio.Event()
         self._version = ""
         self._failures = 0
-        self._pages_expire = False
+        self._stretch = 1
         self._events = 0
         self.problem = ""
         """Why the store may be out of date, and what to do about it; empty if all is well."""
@@ -125,11 +127,10 @@ class Reflector(Generic[T, U]):
         continue_ = ""
         while True:
             try:
-                # A list that takes longer than the server keeps its version is read in one piece.
-                limit = 0 if self._pages_expire else self._page_size
-                page = await self._source.list_page(limit=limit, continue_=continue_)
+                page = await self._source.list_page(limit=self._page_size * self._stretch, continue_=continue_)
             except Gone:
-                self._pages_expire = True
+                # The list takes longer than the server keeps its version. Read in one piece it could fill the memory.
+                self._stretch *= _STRETCH
                 raise
             for item in page.items:
                 obj = self._project(item)
@@ -137,7 +138,7 @@ class Reflector(Generic[T, U]):
             if not page.continue_:
                 break
             continue_ = page.continue_
-        self._pages_expire = False
+        self._stretch = 1
         changes = self._store.replace(objects, page.resource_version)
         self._version = page.resource_version
         self._healthy()

@@ -14,6 +14,7 @@ from vso.sync.errors import (
     ConnectionNotFound,
     ConnectionSuspended,
     CredentialMissing,
+    Deferred,
     DestinationClaimed,
     InvalidSpec,
     LoginSuspended,
@@ -43,7 +44,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
-from vso.sync.render import Rendered, RenderOptions, check_secret, filter_keys, payload_of, render
+from vso.sync.render import Rendered, RenderOptions, check_secret, check_source, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
     LoginId,
@@ -76,6 +77,7 @@ __all__ = [
     "ConnectionNotFound",
     "ConnectionSuspended",
     "CredentialMissing",
+    "Deferred",
     "Destination",
     "DestinationClaimed",
     "Gathered",
@@ -109,6 +111,7 @@ __all__ = [
     "back_horizon",
     "cache_key",
     "check_secret",
+    "check_source",
     "client_id",
     "compose",
     "destination_of",

@@ -32,6 +32,7 @@ class Breaker:
     _trial_allowed: bool = False
     _trial_until: float = float("-inf")
     _allowed_since: float = float("inf")
+    _retry_at: float = float("-inf")
 
     def may_try(self, now: float) -> bool:
         """Whether a request may go out; unlike `admit` this takes nothing."""
@@ -48,23 +49,29 @@ class Breaker:
             self._trial_until = now + trial_seconds
         return True
 
-    def failed(self, error: Exception, *, by_request: bool) -> bool:
-        """Note an outage; True if it is news."""
+    def failed(self, error: Exception, *, by_request: bool, retry_at: float = float("-inf")) -> bool:
+        """Note an outage; True if it is news. The server asks for no request before `retry_at`."""
         news = self.outage is None
         self.outage, self._trial_allowed = error, False
         self.needs_trial = self.needs_trial or by_request
         self._trial_until = float("-inf")
+        self._retry_at = max(self._retry_at, retry_at)
         return news
 
     def answered(self) -> bool:
         """Note that the server is in order; True if that ends an outage."""
         news = self.outage is not None
         self.outage, self._trial_allowed, self.needs_trial = None, False, False
-        self._trial_until = float("-inf")
+        self._trial_until = self._retry_at = float("-inf")
         return news
 
     def allow_trial(self, now: float) -> bool:
-        """Let one request through, after a good probe; True if that is news."""
+        """Let one request through, after a good probe; True if that is news.
+
+        Nothing changes as long as the server asked for patience.
+        """
+        if now < self._retry_at:
+            return False
         news = self.outage is not None and not self._trial_allowed
         self._trial_allowed = self.outage is not None
         if news:

@@ -64,6 +64,9 @@ class Cluster(Protocol):
     async def connection(self, connection: VaultConnection) -> Connection:
         """Turn the resource into settings, reading its CA. Raises ConnectionInvalid or the cluster's errors."""
 
+    def is_current(self, connection: VaultConnection) -> bool:
+        """Whether the resource is still what the cluster holds, as far as it says how to reach a server."""
+
 
 class Clients:
     """The cache. An async context manager: inside it, logins and reads run; `run` renews tokens.
@@ -161,8 +164,7 @@ class Clients:
         for login_id in [one for one in self._identities if one.server in stale]:
             del self._identities[login_id]
         for one in stale:
-            server = self._servers.pop(one)
-            self._flights.start(server, server.drain)
+            await self._servers.pop(one).close()
 
     async def run(self) -> None:
         """Renew tokens in use when it is time; never returns.
@@ -259,13 +261,18 @@ class Clients:
         namespace = identity.spec.merged.namespace
         self._flights.start(
             ("revocation", id(fresh)),
-            lambda: self.send(
+            lambda: self._revoke(identity, fresh, namespace),
+        )
+
+    async def _revoke(self, identity: Identity, session: Session, namespace: str) -> None:
+        # At best effort: a token that stays ends by itself.
+        with suppress(VaultError, SyncError):
+            await self.send(
                 identity,
-                fresh,
+                session,
                 lambda transport, access: revoke_self(transport, access.token, namespace=access.namespace),
                 namespace,
-            ),
-        )
+            )
 
     async def _log_in_once(self, identity: Identity, stale: Session) -> None:
         """Replace `stale`, unless that is done already. Raises LoginSuspended if the login must wait.
@@ -338,9 +345,10 @@ class Clients:
     def _identity(self, spec: ClientSpec) -> Identity:
         identity = self._identities.get(spec.login)
         if identity is None:
-            identity = self._identities[spec.login] = Identity(
-                spec, LoginGate(self._backoff, self._rng), LoginGate(self._backoff, self._rng)
-            )
+            identity = Identity(spec, LoginGate(self._backoff, self._rng), LoginGate(self._backoff, self._rng))
+            if not self._cluster.is_current(spec.connection):
+                return identity  # for this request only: nobody would `forget` it
+            self._identities[spec.login] = identity
         identity.spec = spec  # generations and UIDs that do not enter the login may have moved
         self._identities.move_to_end(spec.login)
         while len(self._identities) > self._size:
@@ -359,14 +367,19 @@ class Clients:
         identity = server_id(connection)
         if settings == server.transport.connection or self._servers.get(identity) is not server:
             return server
-        self._flights.start(server, server.drain)
         fresh = self._servers[identity] = self._server_of(identity, settings)
         fresh.inherit(server)
+        await server.close()
         return fresh
 
     async def _reach(self, identity: ServerId, connection: VaultConnection) -> Server:
         settings = await self._cluster.connection(connection)
-        server = self._servers[identity] = self._server_of(identity, settings)
+        server = self._server_of(identity, settings)
+        if self._cluster.is_current(connection):
+            self._servers[identity] = server
+        else:
+            # Edited or deleted meanwhile: this request still goes through, but nobody would `forget` the server.
+            server.retire()
         return server
 
     def _server_of(self, identity: ServerId, settings: Connection) -> Server:

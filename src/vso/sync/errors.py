@@ -15,7 +15,8 @@
     │   └── DestinationClaimed   another resource names the same destination, and goes first
     └── Unavailable              an earlier failure makes a try pointless for now
         ├── LoginSuspended       the identity's login failed and waits for its next attempt
-        └── ConnectionSuspended  the connection's breaker is open
+        ├── ConnectionSuspended  the connection's breaker is open
+        └── Deferred             the server has no room for the request just now
 
 All but `Unavailable` are the user's to mend: the operator reports them and waits for a change, looking
 again at long intervals. No text contains a secret.
@@ -100,3 +101,7 @@ class LoginSuspended(Unavailable):
 
 class ConnectionSuspended(Unavailable):
     """The server does not answer, is sealed, or asks for patience."""
+
+
+class Deferred(Unavailable):
+    """The server answers, but is too slow for another request just now: no failure to report, unless it goes on."""

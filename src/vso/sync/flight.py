@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import structlog
+
 R = TypeVar("R")
+
+log = structlog.get_logger("sync.flight")
 
 
 class SingleFlight:
@@ -35,9 +39,9 @@ class SingleFlight:
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
     def start(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> None:
-        """Let `work` run by itself, unless `key` is under way; what it raises is lost."""
+        """Let `work` run by itself, unless `key` is under way; what it raises is logged, with its traceback."""
         if key not in self._flights:
-            self._begin(key, work)
+            self._begin(key, lambda: _logged(work))
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
         """Return what `work` returns, or raise what it raises; started only if `key` is not under way."""
@@ -55,6 +59,13 @@ class SingleFlight:
 
 
 _Outcome = tuple[Any, Exception | None]
+
+
+async def _logged(work: Callable[[], Awaitable[Any]]) -> None:
+    try:
+        await work()
+    except Exception as exc:
+        log.exception("background request failed", error=type(exc).__name__)
 
 
 async def _settle(work: Callable[[], Awaitable[Any]]) -> _Outcome:

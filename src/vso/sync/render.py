@@ -5,6 +5,7 @@ Filters, `_raw` and the conversion to bytes; what templates made (see `template`
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +23,7 @@ RAW: Final = "_raw"
 
 MAX_SECRET_BYTES: Final = 1024 * 1024
 """Limit of the API server for the sum of all values of a Secret."""
+_TOO_DEEP: Final = "Vault's answer is no JSON that can be read: it may be nested too deeply"
 _LONGEST_SOURCE: Final = 6 * MAX_SECRET_BYTES
 """JSON may write a byte as six; what is longer than that cannot fit, and takes long to find out."""
 _MAX_KEY: Final = 253
@@ -64,10 +66,16 @@ def render(
     any change of the secret (regressions R02). Raises RenderError for a bad pattern, or if the result cannot be
     a Secret.
     """
-    if len(raw.reveal()) > _LONGEST_SOURCE:
-        raise RenderError(
-            f"Vault's answer has {len(raw.reveal())} bytes, a Secret holds {MAX_SECRET_BYTES}: split it in Vault"
-        )
+    check_source(raw)
+    try:
+        return _render(fields, raw, options, templated)
+    except RecursionError:
+        raise RenderError(_TOO_DEEP) from None
+
+
+def _render(
+    fields: Sensitive[bytes], raw: Sensitive[bytes], options: RenderOptions, templated: Mapping[str, bytes]
+) -> Rendered:
     source = _object(fields)
     if not options.exclude_raw and (RAW in source or RAW in templated):
         whose = "a template makes" if RAW in templated else "Vault's secret has"
@@ -92,12 +100,10 @@ def payload_of(live: Mapping[str, bytes], *, versioned: bool) -> dict[str, bytes
     """
     payload = dict(live)
     if versioned and RAW in payload:
-        try:
+        with suppress(ValueError, RecursionError):
             raw = json_text.parse(payload[RAW])
-        except ValueError:
-            return payload
-        if isinstance(raw, dict) and "data" in raw:
-            payload[RAW] = json_text.write(raw["data"])
+            if isinstance(raw, dict) and "data" in raw:
+                payload[RAW] = json_text.write(raw["data"])
     return payload
 
 
@@ -117,6 +123,14 @@ def filter_keys(names: Iterable[str], *, includes: frozenset[str], excludes: fro
         if not any(pattern.search(name) for pattern in drop)
         and (not keep or any(pattern.search(name) for pattern in keep))
     )
+
+
+def check_source(raw: Sensitive[bytes]) -> None:
+    """Raise RenderError for an answer of which no Secret can be made, at no cost: by its length alone."""
+    if len(raw.reveal()) > _LONGEST_SOURCE:
+        raise RenderError(
+            f"Vault's answer has {len(raw.reveal())} bytes, a Secret holds {MAX_SECRET_BYTES}: split it in Vault"
+        )
 
 
 def check_secret(data: Mapping[str, bytes]) -> None:
@@ -146,7 +160,7 @@ def _parsed(text: Sensitive[bytes]) -> JSON:
     try:
         return json_text.parse(text.reveal())
     except ValueError:
-        raise RenderError("Vault's answer is no JSON that can be read: it may be nested too deeply") from None
+        raise RenderError(_TOO_DEEP) from None
 
 
 def _object(data: Sensitive[bytes]) -> dict[str, JSON]:

@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 
 from vso.base import Clock
 from vso.sync.breaker import PROBE_INTERVAL, Breaker
-from vso.sync.errors import ConnectionSuspended
+from vso.sync.errors import ConnectionSuspended, Deferred
 from vso.sync.flight import Slots
-from vso.vault import SealStatus, ServerFault, TimedOut, Transport, VaultError, seal_status
+from vso.vault import RateLimited, SealStatus, ServerFault, TimedOut, Transport, VaultError, seal_status
 
 R = TypeVar("R")
 
@@ -23,7 +23,11 @@ MAX_IN_FLIGHT: Final = 32
 _PATIENCE: Final = 2.0
 """Seconds that a request waits for its turn before the resource is put off instead."""
 _BUSY_RETRY: Final = 1.0
-_DRAIN_CHECK: Final = 0.1
+_LATELY: Final = 1.0
+"""Seconds for which an answer shows that the server is not as a whole over its quota."""
+_SLOW: Final = 5.0
+_LONGEST_WAIT: Final = 300.0
+"""Most seconds that a server may ask for with Retry-After: longer ones may be a mistake."""
 
 
 class Turn(Enum):
@@ -61,6 +65,7 @@ class Server:
         self._breaker = Breaker()
         self._slots = Slots(FIRST_REQUESTS)
         self._last_answer: float | None = None
+        self._slow_until = float("-inf")
         self._users = 0
         self._retired = False
 
@@ -83,8 +88,8 @@ class Server:
     async def call(self, request: Callable[[Transport], Awaitable[R]]) -> R:
         """Run `request` as soon as there is a slot.
 
-        Raises ConnectionSuspended without sending anything while the server is out of order or too slow to
-        take more; otherwise whatever `request` raises.
+        Raises ConnectionSuspended while the server is out of order and Deferred while it is too slow to take more,
+        both without sending anything; otherwise whatever `request` raises.
         """
         self.check()
         async with self._in_use():
@@ -92,7 +97,7 @@ class Server:
 
     async def _queued(self, request: Callable[[Transport], Awaitable[R]]) -> R:
         if not await self._slots.acquire(_PATIENCE):
-            raise ConnectionSuspended(
+            raise Deferred(
                 "Vault is slow to answer and has no room for another request; this one is put off",
                 retry_in=_BUSY_RETRY,
                 waits_for=self.identity,
@@ -126,19 +131,16 @@ class Server:
         """Take over what is known of the server from `other`, which reached it in another way."""
         self._breaker = other._breaker  # noqa: SLF001 - of the same class
 
-    async def drain(self) -> None:
-        """Close the transport as soon as no request is under way, at the latest after the timeout."""
-        until = self._clock.monotonic() + self._timeout
-        while self._slots.busy and self._clock.monotonic() < until:
-            await self._clock.sleep(_DRAIN_CHECK)
-        await self.close()
+    def retire(self) -> None:
+        """Have the transport closed by the next request that ends while no other is under way."""
+        self._retired = True
 
     async def close(self) -> None:
         """Close the transport, but not before the requests under way have their answers; idempotent.
 
         Does not wait for these: the last of them closes it. Requests made after that raise Unreachable.
         """
-        self._retired = True
+        self.retire()
         await self._close_if_idle()
 
     @asynccontextmanager
@@ -159,10 +161,9 @@ class Server:
         try:
             result = await request(self.transport)
         except VaultError as exc:
-            # A server that answered others meanwhile is in order, though it may have an engine that is not.
-            if exc.outage and not (isinstance(exc, TimedOut | ServerFault) and self.answered_since(begun)):
+            if exc.outage and not self._serves_others(exc, begun):
                 self._outage_began(exc, by_request=True)
-            elif exc.status:
+            elif exc.status and not exc.outage:
                 self._answered()
             else:
                 self._breaker.void_trial()
@@ -173,9 +174,22 @@ class Server:
         self._answered()
         return result
 
+    def _serves_others(self, error: VaultError, begun: float) -> bool:
+        """Whether `error`, of a request sent at `begun`, is one path's own: others have their answers."""
+        match error:
+            case TimedOut() | ServerFault():
+                return self.answered_since(begun)
+            case RateLimited() if self.answered_since(begun - _LATELY):
+                # The quota may be that of one mount; if it is everybody's, fewer requests at a time keep to it.
+                self._slots.limit = FIRST_REQUESTS
+                self._slow_until = self._clock.monotonic() + max(_SLOW, _asked(error))
+                return True
+            case _:
+                return False
+
     def _answered(self) -> None:
-        self._last_answer = self._clock.monotonic()
-        if self._slots.limit < MAX_IN_FLIGHT:
+        now = self._last_answer = self._clock.monotonic()
+        if self._slots.limit < MAX_IN_FLIGHT and now >= self._slow_until:
             self._slots.limit = MAX_IN_FLIGHT
             self._slots.admit()
         if self._breaker.answered():
@@ -192,5 +206,10 @@ class Server:
 
     def _outage_began(self, error: VaultError, *, by_request: bool) -> None:
         self._slots.limit = FIRST_REQUESTS
-        if self._breaker.failed(error, by_request=by_request):
+        if self._breaker.failed(error, by_request=by_request, retry_at=self._clock.monotonic() + _asked(error)):
             self._observer(self.identity, Turn.DOWN)
+
+
+def _asked(error: VaultError) -> float:
+    """Seconds that the server asked to wait."""
+    return min(error.retry_after or 0.0, _LONGEST_WAIT)

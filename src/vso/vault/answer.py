@@ -151,7 +151,7 @@ def _sentence(text: str, advice: str) -> str:
 def _errors(body: bytes) -> list[str]:
     try:
         return [error for error in msgspec.json.decode(body, type=_Errors).errors or () if error.strip()]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
 
 

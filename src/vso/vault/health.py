@@ -30,7 +30,7 @@ async def seal_status(transport: Transport) -> SealStatus:
     try:
         if response.data is not None:
             return msgspec.json.decode(response.data.reveal(), type=_Answer).status()
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("what answers at the address is no Vault server", path=path) from exc
     raise BadAnswer("the seal status was answered without a body", path=path)
 

@@ -89,7 +89,7 @@ async def lookup_lease(transport: Transport, lease_id: str, *, token: Sensitive[
                 renewable=bool(known.renewable),
                 request_id=response.request_id,
             )
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("the look-up of the lease was answered in another shape", path=path) from exc
     raise BadAnswer("the look-up of the lease was answered without data", path=path)
 

@@ -147,7 +147,7 @@ async def revoke_certificate(
         return 0
     try:
         return msgspec.json.decode(response.data.reveal(), type=_Revoked).revocation_time or 0
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("the revocation of the certificate was answered in another shape", path=path) from exc
 
 
@@ -157,7 +157,7 @@ def parse_certificate(response: Response, path: str) -> Certificate:
         raise no_data(response, path)
     try:
         issued = msgspec.json.decode(response.data.reveal(), type=_Issued)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer(f'the answer at "{path}" is no certificate of a PKI engine', path=path) from exc
     if not issued.serial_number:
         raise BadAnswer("Invalid Vault secret data, serial_number cannot be empty", path=path, status=response.status)

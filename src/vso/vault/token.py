@@ -96,7 +96,7 @@ async def lookup_self(transport: Transport, token: Sensitive[str], *, namespace:
     try:
         if response.data is not None:
             return msgspec.json.decode(response.data.reveal(), type=TokenStatus)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("the look-up of the token was answered in another shape", path=path) from exc
     raise BadAnswer("the look-up of the token was answered without data", path=path)
 

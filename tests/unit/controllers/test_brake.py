@@ -42,3 +42,13 @@ def test_resources_do_not_brake_each_other() -> None:
     brake = Brake()
     repairs(brake, seconds=60)
     assert brake.wait(Key("ns", "other"), 60.0) == 0.0
+
+
+def test_a_contest_is_told_until_nobody_was_held_back_for_a_while() -> None:
+    """Quick repairs alone are none."""
+    brake = Brake()
+    quick = [brake.wait(KEY, 0.0) for _ in range(FREE)]
+    before = brake.calm_in(KEY, 0.0)
+    brake.wait(KEY, 1.0)
+    assert (quick, before) == ([0.0] * FREE, None)
+    assert [brake.calm_in(KEY, at) for at in (1.0, 119.0, 120.0)] == [119.0, 1.0, None]

@@ -55,6 +55,7 @@ class Collection:
         self.errors: list[Exception] = []
         """Raised by the next requests, one each."""
         self.lists = 0
+        self.limits: list[int] = []
         self.watches = 0
         self.replay = 0
         """How many events from before the version asked for each watch repeats."""
@@ -107,6 +108,7 @@ class Collection:
 
     async def list_page(self, *, limit: int, continue_: str) -> Page[PartialObject]:
         self.lists += 1
+        self.limits.append(limit)
         if self.errors:
             raise self.errors.pop(0)
         items = list(self.objects.values())

@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.clock import FakeClock, settle
-from tests.unit.runtime.doubles import key_of
+from tests.unit.runtime.doubles import key_of, refusal
 from vso.apis.meta import Key
-from vso.kube import ConnectionFailed
+from vso.kube import ConnectionFailed, Forbidden
 from vso.runtime import Controller, Lane, Next, Result, Silent, WorkQueue
 
 A, B = key_of("a"), key_of("b")
@@ -180,8 +180,9 @@ async def test_a_cancelled_reconcile_is_due_again_at_the_next_run(queue: WorkQue
 
     controller = _controller(queue, clock, reconcile, observer=notes, resume=lambda: queue.add(B, Lane.STEADY))
     async with asyncio.TaskGroup() as group:
-        queue.add(A)
         first = group.create_task(controller.run())
+        await settle()
+        queue.add(A)
         await settle()
         first.cancel()
         await settle()
@@ -190,6 +191,52 @@ async def test_a_cancelled_reconcile_is_due_again_at_the_next_run(queue: WorkQue
         await clock.advance(5)
         queue.shut_down()
     assert sorted(runs) == [A, A, B, B]
+
+
+async def test_a_queue_that_nobody_serves_takes_nothing_in(queue: WorkQueue, clock: FakeClock) -> None:
+    """A replica may wait for leadership for months, while keys come and go; `resume` brings what there is."""
+    runs: list[Key] = []
+
+    async def reconcile(key: Key) -> Next:
+        runs.append(key)
+        return Next.on_change()
+
+    controller = _controller(queue, clock, reconcile, resume=lambda: queue.add(B, Lane.STEADY))
+    queue.add(A)
+    queue.add_after(A, 10)
+    assert (len(queue), queue.scheduled) == (0, 0)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(controller.run())
+        await settle()
+        task.cancel()
+        await settle()
+        queue.add(A)
+        assert (runs, len(queue)) == ([B], 0)
+
+
+async def test_keys_are_tried_within_a_minute_of_an_outage_and_not_all_at_once(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    """However long it lasted; a refusal that nobody mends waits longer."""
+    names = [key_of(f"n{number}") for number in range(20)]
+    error: list[Exception] = [ConnectionFailed("no answer")]
+
+    async def reconcile(_: Key) -> Next:
+        raise error[0]
+
+    with capture_logs():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_controller(queue, clock, reconcile).run())
+            for key in names:
+                queue.add(key)
+            await clock.advance(1800)
+            waits = [(queue.deadline_of(key) or 0.0) - clock.monotonic() for key in names]
+            assert max(waits) <= 60
+            assert max(waits) - min(waits) > 10
+            error[0] = refusal(Forbidden)
+            await clock.advance(60)
+            assert max((queue.deadline_of(key) or 0.0) - clock.monotonic() for key in names) > 900
+            queue.shut_down()
 
 
 async def test_a_cancelled_future_inside_does_not_kill_the_worker(queue: WorkQueue, clock: FakeClock) -> None:

@@ -203,9 +203,13 @@ async def test_a_standby_stops_at_once(clock: FakeClock) -> None:
 
 
 async def test_lost_leadership_pauses_and_rejoins(clock: FakeClock) -> None:
-    """The process lives on, the store stays filled, and the interrupted key is taken up again."""
+    """The process lives on, the store stays filled, and the interrupted key is taken up again.
+
+    What was learned in the former term is forgotten before anything works.
+    """
     leases = Leases()
     operator = Operator(clock, leases)
+    operator.manager.begin(lambda: operator.notes.append("forget"))
     operator.seconds = 20.0
     operator.server.put("a")
     with capture_logs():
@@ -215,7 +219,8 @@ async def test_lost_leadership_pauses_and_rejoins(clock: FakeClock) -> None:
             assert operator.notes[-2:] in (["-extra", "cancel a"], ["cancel a", "-extra"])
             leases.failure = lambda _: None
             await clock.advance(30)
-            assert operator.notes[-3:] == ["+extra", "begin a", "end a"]
+            assert operator.notes[-4:] == ["forget", "+extra", "begin a", "end a"]
+            assert operator.notes.count("forget") == 2
             assert operator.server.lists == 1
 
 

@@ -145,14 +145,15 @@ async def test_the_store_survives_a_time_without_permission(bench: Bench) -> Non
         assert (len(bench.store), bench.reflector.synced) == (1, True)
 
 
-async def test_pages_that_expire_are_read_in_one_piece(bench: Bench) -> None:
-    """A list slower than the server's memory would never end otherwise."""
-    for name in "abcde":
+async def test_pages_that_expire_are_read_in_larger_pieces(bench: Bench) -> None:
+    """A list slower than the server's memory would never end otherwise; in one piece it could fill ours."""
+    for name in "abcdefghijklmnopqrst":
         bench.server.put(name)
     bench.server.errors.append(refusal(Gone))
     async with _running(bench):
         await bench.clock.advance(2)
-        assert (bench.server.lists, len(bench.store)) == (2, 5)
+        assert (bench.server.lists, len(bench.store)) == (1 + 3, 20)
+        assert bench.server.limits == [2, 8, 8, 8]
 
 
 async def test_retry_after_is_honoured(bench: Bench) -> None:

@@ -55,6 +55,29 @@ def test_one_trial_goes_out_and_its_answer_closes_the_breaker() -> None:
     assert breaker.admit(1, trial_seconds=5)
 
 
+def test_no_trial_goes_out_before_the_server_wants_to_be_asked() -> None:
+    """A 429 says when; a later failure without such a wish does not shorten it."""
+    breaker = Breaker()
+    breaker.failed(DOWN, by_request=True, retry_at=30)
+    breaker.failed(DOWN, by_request=True, retry_at=5)
+    assert not breaker.allow_trial(29)
+    assert not breaker.may_try(29)
+    assert breaker.allow_trial(30)
+    assert breaker.may_try(30)
+    breaker.answered()
+    breaker.failed(DOWN, by_request=True)
+    assert breaker.allow_trial(1)
+
+
+def test_a_trial_that_nobody_takes_shows_that_nobody_waits() -> None:
+    """The resource that ran into the outage may have been deleted."""
+    breaker = opened()
+    assert not breaker.trial_is_ignored(60)
+    assert breaker.trial_is_ignored(61)
+    breaker.admit(61, trial_seconds=5)
+    assert not breaker.trial_is_ignored(100)
+
+
 def test_a_failed_trial_opens_the_breaker_again() -> None:
     """Until the next good probe."""
     breaker = opened()

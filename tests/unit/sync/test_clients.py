@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.clock import FakeClock, settle
 from vso.apis.merge import GlobalOptions
@@ -68,6 +69,10 @@ class OneCluster:
 
     def __init__(self) -> None:
         self.gathered = 0
+        self.current = True
+
+    def is_current(self, connection: VaultConnection) -> bool:
+        return self.current
 
     async def gather(self, spec: ClientSpec) -> Gathered:
         self.gathered += 1
@@ -341,6 +346,50 @@ async def test_r14_forgetting_a_connection_lets_its_requests_end(bench: Bench) -
     assert reading.result().data.reveal() == b'{"a":"1"}'
     await bench.clock.advance(1.0)
     assert [bench.server.closed] == [True]
+
+
+async def test_a_connection_that_was_just_deleted_leaves_nothing_behind(bench: Bench) -> None:
+    """A reconcile that began before still gets its answer, but nobody would forget what is kept for it."""
+    bench.cluster.current = False
+    spec = spec_of()
+    assert await read(bench, spec) == b'{"a":"1"}'
+    assert bench.clients.server(spec.connection) is None
+    assert not bench.clients.in_use(spec.connection)
+    assert (len(bench.clients), bench.server.closed) == (0, True)
+
+
+async def test_a_server_that_does_not_answer_delays_no_renewal_but_its_own(bench: Bench) -> None:
+    """Each token is renewed by itself: of two that are due together the second is not held up."""
+    asked: list[str] = []
+
+    async def renew(call: Call) -> Response:
+        assert call.token is not None
+        asked.append(call.token.reveal())
+        if len(asked) == 1:
+            await asyncio.Event().wait()
+        return await bench.log_in(call)
+
+    bench.server.answers["auth/token/renew-self"] = renew
+    async with asyncio.TaskGroup() as group:
+        renewals = group.create_task(bench.clients.run())
+        await bench.clients.get(spec_of("a"))
+        await bench.clients.get(spec_of("b"))
+        await bench.clock.advance(410)
+        renewals.cancel()
+    assert sorted(asked) == ["token-1", "token-2"]
+
+
+async def test_a_bug_in_a_renewal_is_logged_and_ends_nothing(bench: Bench) -> None:
+    """The other tokens, and the process, live on."""
+    bench.fail("auth/token/renew-self", ZeroDivisionError())
+    with capture_logs() as logs:
+        async with asyncio.TaskGroup() as group:
+            renewals = group.create_task(bench.clients.run())
+            await bench.clients.get(spec_of())
+            await bench.clock.advance(405)
+            assert not renewals.done()
+            renewals.cancel()
+    assert {(one["event"], one["error"]) for one in logs} == {("background request failed", "ZeroDivisionError")}
 
 
 async def test_a_new_login_that_is_refused_as_well_is_given_back(bench: Bench) -> None:

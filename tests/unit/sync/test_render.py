@@ -1,6 +1,7 @@
 """From Vault's answer to the data of a Secret."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -119,3 +120,12 @@ def test_what_cannot_be_read_or_cannot_fit_is_refused_before_it_costs_anything(t
     """Nested without end, or larger than any Secret: an error that says so."""
     with pytest.raises(RenderError):
         render(Sensitive(text), Sensitive(text), RenderOptions())
+
+
+@pytest.mark.parametrize("depth", range(850, 1000, 5))
+def test_no_depth_of_nesting_is_a_bug_of_ours(depth: int) -> None:
+    """What can just be read may be too deep to be written: the same error."""
+    text = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+    with suppress(RenderError):
+        render(Sensitive(text), Sensitive(text), RenderOptions())
+    payload_of({"_raw": b'{"data":' + text + b"}"}, versioned=True)

@@ -1,10 +1,24 @@
-"""When the transport of a server that is no longer wanted is closed."""
+"""When the transport of a server is closed, and which failures are the server's own."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
 
 from tests.support.clock import FakeClock, settle
-from vso.sync import Server
-from vso.vault import Call, Response, Transport
+from vso.base import Sensitive
+from vso.sync import ConnectionSuspended, Deferred, Server, Turn
+from vso.vault import (
+    BadAnswer,
+    Call,
+    Invalid,
+    RateLimited,
+    Response,
+    ServerFault,
+    TimedOut,
+    Transport,
+    VaultError,
+)
 
 
 class Line(Transport):
@@ -13,10 +27,13 @@ class Line(Transport):
     def __init__(self) -> None:
         self.released = asyncio.Event()
         self.closed = False
+        self.asked = 0
+        self.answer = Response()
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        self.asked += 1
         await self.released.wait()
-        return Response()
+        return self.answer
 
     async def close(self) -> None:
         self.closed = True
@@ -58,6 +75,145 @@ async def test_a_cancelled_request_does_not_keep_a_server_open() -> None:
         task.cancel()
     assert task.cancelled()
     assert line.closed
+
+
+class Bench:
+    """A server that answers as it is told, path by path, and the turns that it told."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.turns: list[Turn] = []
+        self.line = Line()
+        self.line.released.set()
+        self.server = Server(
+            "vault", self.line, timeout=60.0, clock=self.clock, observer=lambda _, turn: self.turns.append(turn)
+        )
+
+    async def good(self) -> None:
+        """A request that is answered."""
+        await _ask(self.server)
+
+    async def bad(self, error: BaseException, *, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        """A request that fails with `error`, at once or after something else."""
+
+        async def fail(_: Transport) -> Response:
+            if after is not None:
+                await after()
+            raise error
+
+        with pytest.raises(type(error)):
+            await self.server.call(fail)
+
+    async def probe(self) -> None:
+        """A look at the seal status, which is good."""
+        status = Response(data=Sensitive(b'{"initialized":true,"sealed":false}'))
+        self.line.answer = status
+        await self.server.probe()
+        self.line.answer = Response()
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer"), ServerFault("bad gateway", status=504)])
+async def test_one_path_without_an_answer_is_no_outage_while_others_are_answered(error: VaultError) -> None:
+    """An engine that hangs, or a gateway that gives up on it."""
+    bench = Bench()
+    await bench.bad(error, after=bench.good)
+    assert bench.turns == []
+    await bench.clock.advance(1)
+    await bench.bad(error)
+    assert bench.turns == [Turn.DOWN]
+
+
+async def test_failures_do_not_vouch_for_each_other() -> None:
+    """A gateway that refuses everybody is an outage, however many requests overlap."""
+    bench = Bench()
+    refusal = ServerFault("unavailable", status=503)
+
+    async def another() -> None:
+        await bench.clock.advance(1)
+        await bench.bad(refusal)
+
+    await bench.bad(refusal, after=bench.good)
+    assert bench.turns == []
+    await bench.clock.advance(1)
+    await bench.bad(refusal, after=another)
+    assert bench.turns == [Turn.DOWN]
+
+
+async def test_a_quota_of_one_mount_slows_down_and_suspends_nobody() -> None:
+    """As long as others are answered: fewer requests at a time, until the server has had its pause."""
+    bench = Bench()
+    await bench.good()
+    await bench.bad(RateLimited("too many", status=429, retry_after=7))
+    assert (bench.turns, bench.server.outage) == ([], None)
+    await bench.good()
+    assert await _at_a_time(bench) == 4
+    await bench.clock.advance(7)
+    await bench.good()
+    assert await _at_a_time(bench) == 32
+
+
+async def test_a_server_over_its_quota_is_asked_again_when_it_wants_to_be() -> None:
+    """Not as soon as its seal status is good, for which quotas do not count."""
+    bench = Bench()
+    await bench.bad(RateLimited("too many", status=429, retry_after=30))
+    await bench.probe()
+    with pytest.raises(ConnectionSuspended):
+        await bench.good()
+    await bench.clock.advance(30)
+    await bench.probe()
+    await bench.good()
+    assert bench.turns == [Turn.DOWN, Turn.TRIAL, Turn.UP]
+
+
+@pytest.mark.parametrize("error", [Invalid("nothing was sent"), BadAnswer("half of it"), asyncio.CancelledError()])
+async def test_a_trial_that_tells_nothing_is_followed_by_the_next_request(error: BaseException) -> None:
+    """It must not keep everybody waiting for the length of the timeout."""
+    bench = Bench()
+    await bench.bad(TimedOut("no answer"))
+    await bench.probe()
+    await bench.bad(error)
+    await bench.good()
+    assert bench.turns == [Turn.DOWN, Turn.TRIAL, Turn.UP]
+
+
+async def test_an_outage_that_nobody_waits_for_any_more_ends() -> None:
+    """The only resource that ran into it was deleted: a good seal status has the last word."""
+    bench = Bench()
+    await bench.bad(TimedOut("no answer"))
+    for _ in range(13):
+        await bench.probe()
+        await bench.clock.advance(5)
+    assert bench.turns == [Turn.DOWN, Turn.TRIAL]
+    await bench.probe()
+    assert bench.turns == [Turn.DOWN, Turn.TRIAL, Turn.UP]
+
+
+async def test_a_request_for_which_there_is_no_room_is_put_off_and_is_no_failure() -> None:
+    """The server answers, only slowly."""
+    line = Line()
+    server = _server(line)
+    async with asyncio.TaskGroup() as group:
+        busy = [group.create_task(_ask(server)) for _ in range(4)]
+        await settle()
+        with pytest.raises(Deferred):
+            await _ask(server)
+        line.released.set()
+    assert [task.result() for task in busy] == [Response()] * 4
+    assert server.outage is None
+
+
+async def _at_a_time(bench: Bench) -> int:
+    """How many of many requests are under way together."""
+    bench.line.released.clear()
+    bench.line.asked = 0
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_ask(bench.server)) for _ in range(50)]
+        await settle()
+        seen = bench.line.asked
+        for task in tasks:
+            task.cancel()
+    bench.line.released.set()
+    return seen
 
 
 async def _ask(server: Server) -> Response:

@@ -150,6 +150,15 @@ def test_what_is_no_answer_of_vault_is_said_to_be_none(body: bytes) -> None:
         judge(Answer(status=200, body=body), ASKED)
 
 
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_an_answer_nested_without_end_is_an_error_of_its_own(status: int) -> None:
+    """Whatever its status; not a bug of ours."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    for body in (b'{"data":%b}' % deep, b'{"errors":%b}' % deep, deep):
+        with pytest.raises(VaultError):
+            judge(Answer(status=status, body=body), ASKED)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -1,0 +1,245 @@
+"""A VaultStaticSecret controller on a cluster and a Vault in memory, under a clock that stands still.
+
+The cluster keeps versions as the API server does. The controller sees of it what `Bench.tell` shows it, as watches
+would, and what its own requests are answered.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from random import Random
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from tests.support.clock import FakeClock
+from vso.apis import core, kinds, meta
+from vso.apis.core import Event
+from vso.apis.merge import GlobalOptions
+from vso.apis.meta import Key, Kind, Object
+from vso.apis.v1beta1 import VaultStaticSecret
+from vso.base import Sensitive
+from vso.controllers import ControllerSettings, KubernetesCluster, Tools, VaultStaticSecretReconciler, new_world
+from vso.kube import AlreadyExists, ApiError, Client, ClientConfig, Conflict, NotFound, Patch, PatchType
+from vso.runtime import EventRecorder, Next, WorkQueue
+from vso.sync import Budget, Clients, Signer, TemplateEngine, Turn, destination_of
+from vso.vault import Auth, Call, Connection, Response, Transport
+
+T = TypeVar("T", bound=Object)
+Json = dict[str, Any]
+
+KEY = Key("app", "web")
+
+
+class Cluster(Client):
+    """Objects of namespace ``app`` in memory; `asked` has the verb and kind of each request but those for events."""
+
+    def __init__(self) -> None:
+        super().__init__(ClientConfig(server="http://127.0.0.1:1"), user_agent="test")
+        self.objects: dict[tuple[str, str], Json] = {}
+        self.asked: list[str] = []
+        self.events: list[Event] = []
+        self.version = 100
+        self.unknown: tuple[str, ...] = ()
+        """Members of status that the schema does not have, and that are dropped."""
+
+    def put(self, kind: str, name: str, body: Json) -> None:
+        """Create an object."""
+        uid = f"00000000-0000-0000-0000-{len(self.objects):012}"
+        meta_ = {"namespace": "app", "name": name, "uid": uid, "generation": 1, **body.get("metadata", {})}
+        self._store(kind, name, {**body, "kind": kind, "metadata": meta_})
+
+    def change(self, kind: str, name: str, **members: Json) -> None:
+        """Change members of an object as somebody else does; as a merge patch."""
+        self._store(kind, name, _merged(self.objects[kind, name], members))
+
+    def read(self, kind: Kind[T], name: str = "web") -> T:
+        """The object as it is now, without a request."""
+        found = self.objects.get((kind.resource.kind, name))
+        if found is None:
+            raise _refusal(NotFound)
+        return meta.decode(msgspec.json.encode(found), kind.type)
+
+    async def get(self, kind: Kind[T], key: Key) -> T:
+        self.asked.append(f"get {kind.resource.kind}")
+        return self.read(kind, key.name)
+
+    async def create(self, kind: Kind[T], obj: T, *, dry_run: bool = False) -> T:
+        if isinstance(obj, Event):
+            self.events.append(obj)
+            return obj
+        self.asked.append(f"create {kind.resource.kind}")
+        if (kind.resource.kind, obj.metadata.name) in self.objects:
+            raise _refusal(AlreadyExists)
+        self.put(kind.resource.kind, obj.metadata.name, msgspec.json.decode(meta.encode(obj)))
+        return self.read(kind, obj.metadata.name)
+
+    async def patch(self, kind: Kind[T], key: Key, patch: Patch) -> T:
+        self.asked.append(f"patch {kind.resource.kind}" + (f"/{patch.subresource}" if patch.subresource else ""))
+        now = self.read(kind, key.name).metadata
+        old, body = self.objects[kind.resource.kind, key.name], msgspec.json.decode(meta.encode(patch.body))
+        new = _replaced(old, body) if patch.type is PatchType.JSON else _merged(old, body)
+        asked = new["metadata"]
+        if (asked["uid"], asked["resourceVersion"]) != (now.uid, now.resource_version):
+            raise _refusal(Conflict)
+        self._store(kind.resource.kind, key.name, new)
+        return self.read(kind, key.name)
+
+    async def create_token(self, service_account: Key, **_: Any) -> core.TokenRequest:
+        return core.TokenRequest(status=core.TokenRequestStatus(token="a.b.c"))
+
+    def _store(self, kind: str, name: str, body: Json) -> None:
+        self.version += 1
+        for member in self.unknown:
+            body.get("status", {}).pop(member, None)
+        self.objects[kind, name] = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+
+
+class Vault(Transport):
+    """A KV engine with one secret, as every role may read it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._time = clock
+        self.reads = 0
+        self.fields: Mapping[str, str] = {"user": "alice"}
+        self.error: Exception | None = None
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(address="http://127.0.0.1:1")
+
+    @property
+    def clock(self) -> FakeClock:
+        return self._time
+
+    async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        if path.startswith("auth/"):
+            return Response(auth=Auth(client_token=Sensitive("token"), lease_duration=3600, renewable=True))
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        return Response(data=Sensitive(msgspec.json.encode(self.fields)))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Bench:
+    """The controller and all around it; made by `opened`."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cluster = Cluster()
+        self.vault = Vault(self.clock)
+        self.world = new_world("op")
+        self.signer = Signer(bytes(16))
+        self.clients = Clients(
+            KubernetesCluster(self.cluster, self.world.connections),
+            connect=lambda _: self.vault,
+            clock=self.clock,
+            rng=Random(1),
+            backoff=ControllerSettings(global_auth=GlobalOptions(operator_namespace="op")).backoff,
+            size=100,
+            observer=self._wake,
+        )
+        self.recorder = EventRecorder(self.cluster, clock=self.clock, instance="test")
+        self.queue = WorkQueue(clock=self.clock)
+        self.controller = VaultStaticSecretReconciler(self._tools(), self.queue)
+
+    def _wake(self, identity: Hashable, turn: Turn) -> None:
+        self.controller.wake(identity, turn)
+
+    def _tools(self) -> Tools:
+        return Tools(
+            kube=self.cluster,
+            world=self.world,
+            clients=self.clients,
+            signer=self.signer,
+            templates=TemplateEngine(budget=Budget(seconds=1.0, memory=1)),
+            recorder=self.recorder,
+            clock=self.clock,
+            rng=Random(1),
+            settings=ControllerSettings(global_auth=GlobalOptions(operator_namespace="op")),
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, **spec: Any) -> AsyncIterator[Self]:
+        """A bench with one VaultStaticSecret ``web`` that was synced, its VaultAuth and VaultConnection."""
+        bench = cls()
+        connection = {"address": "http://127.0.0.1:1"}
+        bench.cluster.put("VaultConnection", "vault", {"spec": connection})
+        login = {"role": "r", "serviceAccount": "default"}
+        auth = {"vaultConnectionRef": "vault", "method": "kubernetes", "mount": "kubernetes", "kubernetes": login}
+        bench.cluster.put("VaultAuth", "vault", {"spec": auth})
+        secret = {"vaultAuthRef": "vault", "mount": "kv", "path": "web", "type": "kv-v1"}
+        bench.cluster.put("VaultStaticSecret", "web", {"spec": {**secret, **_DEFAULTS, **spec}})
+        bench.tell()
+        async with bench.clients:
+            yield bench
+
+    def tell(self) -> None:
+        """Let the watches catch up with the cluster."""
+        cluster, world = self.cluster, self.world
+        world.connections.apply(cluster.read(kinds.VAULT_CONNECTION, "vault"))
+        world.auths.apply(cluster.read(kinds.VAULT_AUTH, "vault"))
+        world.static.apply(cluster.read(kinds.VAULT_STATIC_SECRET))
+        if ("Secret", "web") in cluster.objects:
+            world.destinations.apply(destination_of(cluster.read(core.SECRET), self.signer))
+
+    async def reconcile(self) -> Next:
+        """One reconcile of ``web``."""
+        return await self.controller.reconcile(KEY)
+
+    def web(self) -> VaultStaticSecret:
+        """The resource as it is in the cluster."""
+        return self.cluster.read(kinds.VAULT_STATIC_SECRET)
+
+    def condition(self, type_: str) -> str:
+        """Status and reason of a condition, empty if it is absent."""
+        return next((f"{one.status} {one.reason}" for one in self.web().status.conditions if one.type == type_), "")
+
+    async def told(self, reason: str) -> list[str]:
+        """The messages of the events with `reason` so far."""
+        async with asyncio.TaskGroup() as group:
+            posting = group.create_task(self.recorder.run(), name="events")
+            await self.recorder.flush()
+            posting.cancel()
+        return [one.message for one in self.cluster.events if one.reason == reason]
+
+
+_DEFAULTS: Json = {
+    "refreshAfter": "1h",
+    "hmacSecretData": True,
+    "destination": {"name": "web", "create": True, "transformation": {"excludeRaw": True}},
+}
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(new, dict):
+        return deepcopy(new)
+    result = dict(old) if isinstance(old, dict) else {}
+    for name, value in new.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
+
+
+def _replaced(old: Json, operations: list[Json]) -> Json:
+    """RFC 6902, as far as the operator uses it: members are replaced whole."""
+    result = deepcopy(old)
+    for one in operations:
+        *path, last = one["path"].lstrip("/").split("/")
+        target = result
+        for member in path:
+            target = target[member]
+        target[last] = one["value"]
+    return result
+
+
+def _refusal(kind: type[ApiError]) -> ApiError:
+    return kind("no", status=409)
