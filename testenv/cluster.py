@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -107,11 +108,12 @@ class Cluster:
         return subprocess.run(command, input=input, capture_output=True, text=True, check=False, timeout=120)
 
     def create_namespace(self, name: str) -> None:
-        """Make a namespace and, if controllers run, wait for its default ServiceAccount."""
+        """Make a namespace and, if controllers run, wait for all that the cluster itself puts into it."""
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         if self.has_controller_manager:
-            account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-            wait_for(lambda: self._admin.answers(account), what=f"ServiceAccount of namespace {name}")
+            for made in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+                answers = partial(self._admin.answers, f"/api/v1/namespaces/{name}/{made}")
+                wait_for(answers, what=f"{made} of namespace {name}")
 
     def token_for(self, account: str, *, audiences: tuple[str, ...] = (), seconds: int = _DAY) -> str:
         """A token of the ServiceAccount "namespace/name", which must exist; no audiences: the default one."""

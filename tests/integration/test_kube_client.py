@@ -74,10 +74,10 @@ async def client(config: ClientConfig) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def namespace(client: Client) -> AsyncIterator[str]:
-    """A namespace for one test."""
+async def namespace(cluster: Cluster, client: Client) -> AsyncIterator[str]:
+    """A namespace for one test, which nobody else adds to."""
     name = f"kube-client-{next(_numbers)}"
-    await client.create(core.NAMESPACE, core.Namespace(metadata=ObjectMeta(name=name)))
+    await asyncio.to_thread(cluster.create_namespace, name)
     yield name
     await client.delete(core.NAMESPACE, Key("", name))
 
@@ -483,7 +483,7 @@ async def test_a_pod_gets_in_with_the_files_of_its_service_account(
     config = in_cluster_config(environ, folder=tmp_path, clock=SystemClock())
     assert config.namespace == namespace
     async with Client(config, user_agent="vso-test") as pod:
-        assert (await pod.list_page(core.CONFIG_MAP, namespace=namespace)).items
+        assert (await pod.list_page(core.CONFIG_MAP, namespace=namespace)).items  # the one that each namespace gets
 
 
 async def test_a_server_of_another_authority_is_not_trusted(cluster: Cluster) -> None:
