@@ -13,8 +13,9 @@ from vso.apis import login
 from vso.apis.meta import Key, Ref
 from vso.apis.policy import is_allowed, refusal
 from vso.apis.v1beta1 import (
+    CredentialsNamespace,
+    LoginBlock,
     MergeMode,
-    MethodBlock,
     SharedBlock,
     StorageEncryption,
     VaultAuth,
@@ -45,18 +46,25 @@ class GlobalOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergedAuth(msgspec.Struct, frozen=True, kw_only=True):
-    """A VaultAuth ready for use. `key` is its own; an unset `connection_ref` is resolved as any reference."""
+    """A VaultAuth ready for use. `key` is its own; an unset `connection_ref` is resolved as any reference.
+
+    With `own_credentials` what the login needs is looked up in the namespace of `key`, else in the consumer's.
+    With `wrapped` a secret id of AppRole is a wrapping token. `contradictions` are problems of the spec itself.
+    """
 
     key: Key
     method: str = ""
     mount: str = ""
     namespace: str = ""
     connection_ref: str = ""
-    block: MethodBlock | None = None
+    block: LoginBlock | None = None
     headers: Mapping[str, str] = {}
     params: Mapping[str, str] = {}
     allowed_namespaces: tuple[str, ...] = ()
     storage_encryption: StorageEncryption | None = None
+    own_credentials: bool = False
+    wrapped: bool = False
+    contradictions: tuple[str, ...] = ()
 
 
 def choose_global(
@@ -114,17 +122,21 @@ def merge(auth: VaultAuth, shared: VaultAuthGlobal | None, *, operator_namespace
     connection_ref = own.vault_connection_ref
     if not connection_ref and auth.key == Key(operator_namespace, DEFAULT):
         connection_ref = DEFAULT  # settled before inheritance, so a global's connection never applies to it
+    method, extensions = login.method_of(own), own.extensions
     merged = MergedAuth(
         key=auth.key,
-        method=own.method,
+        method=method,
         mount=own.mount,
         namespace=own.namespace,
         connection_ref=connection_ref,
-        block=login.block_of(own, own.method),
+        block=login.block_of(own, method),
         headers=own.headers,
         params=own.params,
         allowed_namespaces=own.allowed_namespaces,
         storage_encryption=own.storage_encryption,
+        own_credentials=extensions.credentials_namespace == CredentialsNamespace.OWN,
+        wrapped=extensions.app_role is not None and extensions.app_role.wrapped,
+        contradictions=tuple(login.contradictions(own)),
     )
     if shared is None:
         return merged
@@ -133,35 +145,36 @@ def merge(auth: VaultAuth, shared: VaultAuthGlobal | None, *, operator_namespace
 
 def _inherit(merged: MergedAuth, auth: VaultAuth, shared: VaultAuthGlobal) -> MergedAuth:
     own, other = auth.spec, shared.spec
-    method = own.method or other.default_auth_method
+    method = login.method_of(own) or login.shared_method_of(other)
     mine, theirs = login.block_of(own, method), login.shared_block_of(other, method)
+    extras = theirs if isinstance(theirs, SharedBlock) else None  # methods that were added have none
     ref = own.vault_auth_global_ref or VaultAuthGlobalRef()
     headers, params = ref.merge_strategy.headers, ref.merge_strategy.params
     merged = msgspec.structs.replace(
         merged,
         method=method,
-        mount=own.mount or (theirs.mount if theirs else "") or other.default_mount,
-        namespace=own.namespace or (theirs.namespace if theirs else "") or other.default_vault_namespace,
+        mount=own.mount or (extras.mount if extras else "") or other.default_mount,
+        namespace=own.namespace or (extras.namespace if extras else "") or other.default_vault_namespace,
         connection_ref=merged.connection_ref or other.vault_connection_ref,
         block=_merge_block(mine, theirs),
-        headers=_merge_map(headers, own.headers, theirs.headers if theirs else {}, other.headers),
-        params=_merge_map(params, own.params, theirs.params if theirs else {}, other.params),
+        headers=_merge_map(headers, own.headers, extras.headers if extras else {}, other.headers),
+        params=_merge_map(params, own.params, extras.params if extras else {}, other.params),
     )
     problems = [
         f"spec.vaultAuthGlobalRef.mergeStrategy.{name} {mode!r} is unknown; use union, replace or none"
         for name, mode in (("headers", headers), ("params", params))
         if mode and mode not in set(MergeMode)
     ]
-    problems += login.setting_problems(method, merged.mount, merged.block)
+    problems += [*merged.contradictions, *login.setting_problems(method, merged.mount, merged.block)]
     if theirs is not None and merged.block is not None:  # a block that inherits nothing is judged at login
-        problems += login.block_problems(merged.block)
+        problems += merged.block.problems()
     if problems:
         where = f"VaultAuth {auth.key} with VaultAuthGlobal {shared.key}"
         raise MergeError(*(f"{where}: {problem}" for problem in problems))
     return merged
 
 
-def _merge_block(mine: MethodBlock | None, theirs: SharedBlock | None) -> MethodBlock | None:
+def _merge_block(mine: LoginBlock | None, theirs: LoginBlock | None) -> LoginBlock | None:
     """Field by field mine unless empty, else theirs; lists are taken whole."""
     if theirs is None:
         return mine
@@ -189,9 +202,9 @@ def login_problems(merged: MergedAuth) -> tuple[str, ...]:
 
     Files, Secrets and ServiceAccounts that it names are not looked at.
     """
-    problems = login.setting_problems(merged.method, merged.mount, merged.block)
+    problems = [*merged.contradictions, *login.setting_problems(merged.method, merged.mount, merged.block)]
     if merged.block is not None:
-        problems += login.block_problems(merged.block) + login.credential_problems(merged.block)
+        problems += merged.block.problems() + merged.block.login_problems()
     return tuple(f"VaultAuth {merged.key}: {problem}" for problem in problems)
 
 

@@ -4,13 +4,16 @@ Values only: nothing is opened here, see `transport`. Source: behaviour.md secti
 and 7.2.
 """
 
+import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from vso.vault.auth.method import ClientCertificate, MissingCredential
 from vso.vault.errors import InvalidConnection
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -23,8 +26,8 @@ class Connection:
     """One server: `address` is its base URL, a path prefix included; `timeout` is in seconds, per request.
 
     `headers` go with every request. `ca_pem` replaces the system's certificate authorities. Creating one
-    raises InvalidConnection if the address, a header or the timeout cannot be used; `ca_pem` is checked by
-    `tls_context`.
+    raises InvalidConnection if the address, a header, the proxy or the timeout cannot be used; `ca_pem` is checked
+    by `tls_context`. `proxy` is the URL of an HTTP proxy, ``none`` for none, "" for what the environment says.
     """
 
     address: str
@@ -33,9 +36,11 @@ class Connection:
     ca_pem: str = field(default="", repr=False)
     skip_tls_verify: bool = False
     timeout: float = 60.0
+    proxy: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         _check_address(self.address)
+        _check_proxy(self.proxy)
         _check_headers(self.headers)
         if not self.timeout > 0:
             raise InvalidConnection(f"the timeout of the connection must be above zero, it is {self.timeout:g} s")
@@ -52,11 +57,12 @@ class Connection:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def tls_context(connection: Connection) -> ssl.SSLContext:
+def tls_context(connection: Connection, certificate: ClientCertificate | None = None) -> ssl.SSLContext:
     """Return the TLS settings of `connection`: TLS 1.2 or newer, verification unless it is skipped.
 
     Raises InvalidConnection if `ca_pem` is set, needed and has no valid certificate. With verification
-    skipped it is not looked at, as in the reference.
+    skipped it is not looked at, as in the reference. Raises MissingCredential if `certificate`, which is shown to
+    the server, does not fit its key.
     """
     own_ca = connection.ca_pem != "" and not connection.skip_tls_verify
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -70,7 +76,33 @@ def tls_context(connection: Connection) -> ssl.SSLContext:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     # As Go does: any given certificate is an anchor, be it an intermediate or the server's own.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if certificate is not None:
+        _show(context, certificate)
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    try:
+        with _in_memory(certificate.chain) as chain, _in_memory(certificate.key.reveal()) as key:
+            # An encrypted key must not make OpenSSL ask for its password at the terminal.
+            context.load_cert_chain(chain, key, password="")
+    except (ssl.SSLError, ValueError, OSError) as exc:
+        raise MissingCredential(
+            "the client certificate cannot be used: tls.crt and tls.key must be PEM, the key without a password, "
+            "and belong to each other"
+        ) from exc
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[str]:
+    """A path under which OpenSSL, which reads files only, finds `text`; it never touches a disk."""
+    descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "w") as file:
+            file.write(text)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _trust(context: ssl.SSLContext, pem: str) -> None:
@@ -99,6 +131,21 @@ def _check_address(address: str) -> None:
         )
     if parts.query or parts.fragment:
         raise InvalidConnection("the address of the connection must have no query and no fragment")
+
+
+def _check_proxy(proxy: str) -> None:
+    if proxy in {"", "none"}:
+        return
+    try:
+        parts = urlsplit(proxy)
+        _ = parts.port
+    except ValueError as exc:
+        raise InvalidConnection("the proxy of the connection is no URL: its host or port is malformed") from exc
+    if parts.scheme != "http" or not parts.hostname:
+        raise InvalidConnection(
+            "the proxy of the connection must be none, or a URL such as http://proxy.example:3128; its scheme is "
+            f"{parts.scheme!r}"
+        )
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Final
 
 from vso.base import Sensitive
-from vso.vault.auth.method import Payload
+from vso.vault.auth.method import LoginRequest, Payload
 from vso.vault.errors import Denied, Invalid, LoginRefused, NotFound, Refusal, VaultError
 from vso.vault.jwt import Claims, read_claims
 from vso.vault.path import normal_path
 from vso.vault.response import Auth
+from vso.vault.token import lookup_self
 from vso.vault.transport import Call, Transport
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -46,22 +47,25 @@ _ADVICE: Final[Mapping[Refusal, str]] = MappingProxyType(
 async def login(
     transport: Transport,
     mount: str,
-    payload: Payload,
+    request: LoginRequest,
     *,
     namespace: str = "",
     headers: Mapping[str, str] = _NOTHING,
 ) -> Auth:
-    """Log in at ``PUT auth/<mount>/login`` and return the token.
+    """Log in at ``PUT auth/<mount>/login`` and return the token; a token that exists already is looked up instead.
 
-    `headers` go with this request only. Raises LoginRefused for the statuses 400, 403 and 404 and for an
-    answer without a token; outages keep their own types.
+    What `request` has wrapped must be unwrapped before (`wrapping`). `headers` go with this request only. Raises
+    LoginRefused for the statuses 400, 403 and 404 and for an answer without a token; outages keep their own types.
     """
-    path = normal_path("auth", mount, "login")
-    call = Call(namespace=namespace, body=payload, headers=headers)
+    if request.token is not None:
+        return await _adopt(transport, request.token, namespace=namespace)
+    path = normal_path("auth", mount, "login", *filter(None, [request.user]))
+    call = Call(namespace=namespace, body=request.body, headers=headers)
     try:
-        response = await transport.request("PUT", path, call)
+        async with transport.showing(request.certificate) as shown:
+            response = await shown.request("PUT", path, call)
     except (Denied, Invalid, NotFound) as exc:
-        raise _refused(exc, payload, namespace=namespace, now=transport.clock.now()) from exc
+        raise _refused(exc, request.body, namespace=namespace, now=transport.clock.now()) from exc
     if response.auth is None or not response.auth.client_token.reveal():
         raise LoginRefused(
             f'the login at "{path}" was answered without a token: is the mount an auth method, '
@@ -70,6 +74,27 @@ async def login(
             status=response.status,
         )
     return response.auth
+
+
+async def _adopt(transport: Transport, token: Sensitive[str], *, namespace: str) -> Auth:
+    try:
+        found = await lookup_self(transport, token, namespace=namespace)
+    except (Denied, Invalid, NotFound) as exc:
+        raise LoginRefused(
+            f"the token is not valid at this server: status {exc.status}; put a valid one into the Secret, and check "
+            "the namespace",
+            reason=Refusal.EXPIRED,
+            path=exc.path,
+            status=exc.status,
+        ) from exc
+    return Auth(
+        client_token=token,
+        accessor=found.accessor,
+        lease_duration=found.ttl,
+        renewable=found.renewable,
+        policies=found.policies,
+        token_type=found.type,
+    )
 
 
 def _refused(exc: VaultError, payload: Payload, *, namespace: str, now: datetime) -> LoginRefused:

@@ -4,21 +4,19 @@ Source: behaviour.md sections 2.4 and 2.5. Who renews when is decided above this
 `Clock.monotonic`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from types import MappingProxyType
 from typing import Final, Self
 
 import msgspec
 
 from vso.base import Sensitive
+from vso.vault.auth.method import ClientCertificate
 from vso.vault.errors import BadAnswer
 from vso.vault.response import Auth
 from vso.vault.transport import Call, Transport
 
 _RENEW_AT: Final = 2 / 3
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +72,21 @@ class TokenStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def renew_self(
-    transport: Transport, token: Sensitive[str], *, namespace: str = "", headers: Mapping[str, str] = _NOTHING
+    transport: Transport,
+    token: Sensitive[str],
+    *,
+    namespace: str = "",
+    certificate: ClientCertificate | None = None,
 ) -> Auth:
     """Renew `token` for its full period: ``PUT auth/token/renew-self``.
 
-    `headers` go with this request only (those of the VaultAuth, right after a login). Raises Denied if the
-    token is dead, Invalid if it is not renewable, BadAnswer if no token comes back.
+    `certificate` is that of the login, if it had one. Raises Denied if the token is dead, Invalid if it is not
+    renewable, BadAnswer if no token comes back.
     """
     path = "auth/token/renew-self"
-    call = Call(token=token, namespace=namespace, body={"increment": 0}, headers=headers)
-    response = await transport.request("PUT", path, call)
+    call = Call(token=token, namespace=namespace, body={"increment": 0})
+    async with transport.showing(certificate) as shown:
+        response = await shown.request("PUT", path, call)
     if response.auth is None:
         raise BadAnswer("the renewal of the token was answered without a token", path=path)
     return response.auth

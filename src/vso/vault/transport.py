@@ -8,7 +8,7 @@ section 2.3, regressions.md R36. VAULT_* variables of the environment have no ef
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -21,6 +21,7 @@ from yarl import URL
 
 from vso.base import Clock, Sensitive, proxy_for
 from vso.vault.answer import Answer, Asked, judge, retry_after
+from vso.vault.auth.method import ClientCertificate
 from vso.vault.connection import Connection, check_header, tls_context
 from vso.vault.errors import BadAnswer, RedirectRefused, Standby, Unreachable, VaultError
 from vso.vault.failure import Lost, failure_of
@@ -79,6 +80,7 @@ class Transport:
 
     Creating one opens nothing, and raises InvalidConnection if the CA of `connection` is unusable.
     `observe` is told of each request once it is over, and must not raise. `environ` is read for proxies.
+    `certificate` is shown to servers that ask for one.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Transport:
         clock: Clock,
         observe: Callable[[VaultRequestSeen], None] | None = None,
         environ: Mapping[str, str] = os.environ,
+        certificate: ClientCertificate | None = None,
     ) -> None:
         self._connection = connection
         self._user_agent = user_agent
@@ -97,7 +100,7 @@ class Transport:
         self._environ = environ
         # A plain address may redirect to https; without a CA of its own aiohttp's default context serves.
         secure = urlsplit(connection.base).scheme == "https" or connection.ca_pem != ""
-        self._tls = tls_context(connection) if secure else None
+        self._tls = tls_context(connection, certificate) if secure else None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -110,6 +113,22 @@ class Transport:
     def clock(self) -> Clock:
         """Time, for those who reckon with what it fetched."""
         return self._clock
+
+    def showing(self, certificate: ClientCertificate | None) -> AbstractAsyncContextManager["Transport"]:
+        """A transport like this one that shows `certificate`, closed at the end; without one it is this very one.
+
+        Raises MissingCredential if the certificate cannot be used.
+        """
+        if certificate is None:
+            return nullcontext(self)
+        return Transport(
+            self._connection,
+            user_agent=self._user_agent,
+            clock=self._clock,
+            observe=self._observe,
+            environ=self._environ,
+            certificate=certificate,
+        )
 
     async def request(self, method: str, path: str, call: Call = _PLAIN) -> Response:
         """Send one request to ``/v1/<path>`` and return the answer; `path` is plain, not percent-encoded.
@@ -188,10 +207,19 @@ class Transport:
             headers=headers,
             data=body,
             allow_redirects=False,
-            proxy=proxy_for(url, self._environ),
+            proxy=self._proxy(url),
             ssl=self._tls if self._tls is not None else True,
             server_hostname=self._connection.tls_server_name or None,
         )
+
+    def _proxy(self, url: str) -> str | None:
+        match self._connection.proxy:
+            case "":
+                return proxy_for(url, self._environ)
+            case "none":
+                return None
+            case own:
+                return own
 
     def _headers(self, call: Call) -> dict[str, str]:
         """Merge headers without regard to case: the connection's, the call's, then those that are ours."""

@@ -4,6 +4,15 @@ Unset strings, numbers, lists and maps read as empty, so a reader tests for empt
 an absent block means something else than an empty one, its type says ``| None``.
 """
 
+from vso.apis.v1beta1.added_method import (
+    AddedLogin,
+    AddedMethod,
+    AzureAuth,
+    CertAuth,
+    LdapAuth,
+    TokenAuth,
+    UserpassAuth,
+)
 from vso.apis.v1beta1.auth_method import (
     AppRoleAuth,
     AuthMethod,
@@ -11,7 +20,7 @@ from vso.apis.v1beta1.auth_method import (
     GcpAuth,
     JwtAuth,
     KubernetesAuth,
-    MethodBlock,
+    LoginBlock,
     SharedAppRoleAuth,
     SharedAwsAuth,
     SharedBlock,
@@ -47,6 +56,9 @@ from vso.apis.v1beta1.transformation import (
     TransformationRef,
 )
 from vso.apis.v1beta1.vault_auth import (
+    AppRoleSettings,
+    AuthSettings,
+    CredentialsNamespace,
     MergeMode,
     MergeStrategy,
     StorageEncryption,
@@ -55,8 +67,21 @@ from vso.apis.v1beta1.vault_auth import (
     VaultAuthSpec,
     VaultAuthStatus,
 )
-from vso.apis.v1beta1.vault_auth_global import VaultAuthGlobal, VaultAuthGlobalSpec, VaultAuthGlobalStatus
-from vso.apis.v1beta1.vault_connection import VaultConnection, VaultConnectionSpec, VaultConnectionStatus
+from vso.apis.v1beta1.vault_auth_global import (
+    SharedSettings,
+    VaultAuthGlobal,
+    VaultAuthGlobalSpec,
+    VaultAuthGlobalStatus,
+)
+from vso.apis.v1beta1.vault_connection import (
+    AuthoritySource,
+    ConfigMapKey,
+    ConnectionLimits,
+    ConnectionSettings,
+    VaultConnection,
+    VaultConnectionSpec,
+    VaultConnectionStatus,
+)
 from vso.apis.v1beta1.vault_dynamic_secret import (
     DynamicExtensions,
     DynamicSettings,
@@ -86,11 +111,22 @@ from vso.apis.v1beta1.vault_static_secret import (
 )
 
 __all__ = [
+    "AddedLogin",
+    "AddedMethod",
     "AppRoleAuth",
+    "AppRoleSettings",
     "AuthMethod",
+    "AuthSettings",
+    "AuthoritySource",
     "AwsAuth",
+    "AzureAuth",
     "CSISecrets",
     "CSISecretsSpec",
+    "CertAuth",
+    "ConfigMapKey",
+    "ConnectionLimits",
+    "ConnectionSettings",
+    "CredentialsNamespace",
     "Destination",
     "DynamicExtensions",
     "DynamicSettings",
@@ -107,10 +143,11 @@ __all__ = [
     "Keystore",
     "KubernetesAuth",
     "KvType",
+    "LdapAuth",
     "LeaseToRevoke",
+    "LoginBlock",
     "MergeMode",
     "MergeStrategy",
-    "MethodBlock",
     "PKIExtensions",
     "PKISettings",
     "PendingCertificate",
@@ -128,13 +165,16 @@ __all__ = [
     "SharedGcpAuth",
     "SharedJwtAuth",
     "SharedKubernetesAuth",
+    "SharedSettings",
     "SourceTemplate",
     "StorageEncryption",
     "SyncConfig",
     "Template",
     "TemplateRef",
+    "TokenAuth",
     "Transformation",
     "TransformationRef",
+    "UserpassAuth",
     "VaultAuth",
     "VaultAuthGlobal",
     "VaultAuthGlobalRef",

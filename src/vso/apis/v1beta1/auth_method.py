@@ -1,9 +1,12 @@
 """What each way to log in to Vault needs; the blocks of VaultAuth and VaultAuthGlobal.
 
 Secrets and ServiceAccounts named here are looked up in the namespace of the object that consumes the login,
-not in that of the VaultAuth (api.md section 5.5).
+not in that of the VaultAuth (api.md section 5.5), unless `extensions.credentialsNamespace` says otherwise. What a
+block must hold stands with it (api.md section 7.1): lexical rules only, nothing is looked up. Methods that the
+original does not have are in `added_method`.
 """
 
+import posixpath
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,7 +33,24 @@ Expiration = Annotated[
 Role = Annotated[str, Field("Role in Vault to log in with; the login fails without it.")]
 
 
-class KubernetesAuth(Block, frozen=True, kw_only=True):
+class LoginBlock(Block, frozen=True, kw_only=True):
+    """Base of the blocks."""
+
+    def problems(self) -> list[str]:
+        """What is missing or contradictory, for people, each with the field to set."""
+        return []
+
+    def login_problems(self) -> list[str]:
+        """What only a login needs beyond that."""
+        return []
+
+
+def unset(block: str, **fields: str) -> list[str]:
+    """A problem for each field that is empty; `block` is its path below spec."""
+    return [f"spec.{block}.{name} is empty; set it" for name, value in fields.items() if not value]
+
+
+class KubernetesAuth(LoginBlock, frozen=True, kw_only=True):
     """Log in with a token of a ServiceAccount, which Vault has the cluster review."""
 
     role: Role = ""
@@ -40,8 +60,12 @@ class KubernetesAuth(Block, frozen=True, kw_only=True):
     audiences: Audiences = ()
     token_expiration_seconds: Expiration = 0
 
+    def problems(self) -> list[str]:
+        """See `LoginBlock.problems`."""
+        return unset("kubernetes", role=self.role, serviceAccount=self.service_account)
 
-class JwtAuth(Block, frozen=True, kw_only=True):
+
+class JwtAuth(LoginBlock, frozen=True, kw_only=True):
     """Log in with a JWT: of a ServiceAccount, or one that a Secret holds."""
 
     role: Role = ""
@@ -55,8 +79,17 @@ class JwtAuth(Block, frozen=True, kw_only=True):
     audiences: Audiences = ()
     token_expiration_seconds: Expiration = 0
 
+    def problems(self) -> list[str]:
+        """See `LoginBlock.problems`."""
+        return unset("jwt", role=self.role)
 
-class AppRoleAuth(Block, frozen=True, kw_only=True):
+    def login_problems(self) -> list[str]:
+        """See `LoginBlock.login_problems`."""
+        known = self.service_account or self.secret_ref
+        return [] if known else ["spec.jwt names no token; set serviceAccount or secretRef"]
+
+
+class AppRoleAuth(LoginBlock, frozen=True, kw_only=True):
     """Log in with a role id and a secret id."""
 
     role_id: Annotated[str, Field("Role id; the login fails without it.")] = ""
@@ -68,8 +101,24 @@ class AppRoleAuth(Block, frozen=True, kw_only=True):
         str, Field("Secret in the consumer's namespace with the secret id in key id; not with secretIDPath.")
     ] = ""
 
+    def problems(self) -> list[str]:
+        """See `LoginBlock.problems`."""
+        return unset("appRole", roleId=self.role_id) + self._secret_id_problems()
 
-class AwsAuth(Block, frozen=True, kw_only=True):
+    def _secret_id_problems(self) -> list[str]:
+        path = self.secret_id_path
+        if path and self.secret_ref:
+            return ["spec.appRole has both secretIDPath and secretRef; keep one"]
+        if not path:
+            return [] if self.secret_ref else ["spec.appRole names no secret id; set secretRef or secretIDPath"]
+        if ".." in path:
+            return [f"spec.appRole.secretIDPath {path!r} contains '..'; write the path without it"]
+        if not posixpath.isabs(path):
+            return [f"spec.appRole.secretIDPath {path!r} is not absolute; start it with a slash"]
+        return []
+
+
+class AwsAuth(LoginBlock, frozen=True, kw_only=True):
     """Log in with a signed AWS request: keys of a Secret, else IRSA, else the identity of the node."""
 
     role: Role = ""
@@ -89,8 +138,12 @@ class AwsAuth(Block, frozen=True, kw_only=True):
         str, Field("ServiceAccount in the consumer's namespace that is annotated with an AWS role.")
     ] = ""
 
+    def problems(self) -> list[str]:
+        """See `LoginBlock.problems`."""
+        return unset("aws", role=self.role)
 
-class GcpAuth(Block, frozen=True, kw_only=True):
+
+class GcpAuth(LoginBlock, frozen=True, kw_only=True):
     """Log in as a Google service account through workload identity."""
 
     role: Role = ""
@@ -104,8 +157,11 @@ class GcpAuth(Block, frozen=True, kw_only=True):
         default="", name="projectID"
     )
 
+    def problems(self) -> list[str]:
+        """See `LoginBlock.problems`."""
+        account = self.workload_identity_service_account
+        return unset("gcp", role=self.role, workloadIdentityServiceAccount=account)
 
-MethodBlock = KubernetesAuth | JwtAuth | AppRoleAuth | AwsAuth | GcpAuth
 
 SharedNamespace = Annotated[str, Field("Vault namespace to log in to with this method.")]
 SharedMount = Annotated[str, Field("Mount of this method.")]

@@ -7,6 +7,7 @@ import msgspec
 
 from vso.apis import meta
 from vso.apis.field import Block, Field
+from vso.apis.v1beta1.added_method import AddedLogin
 from vso.apis.v1beta1.auth_method import (
     AppRoleAuth,
     AuthMethod,
@@ -62,6 +63,38 @@ class StorageEncryption(Block, frozen=True, kw_only=True):
     key_name: Annotated[str, Field("Name of the key.", required=True)] = ""
 
 
+class CredentialsNamespace(StrEnum):
+    """Where ServiceAccounts and Secrets of a login are looked up (D35)."""
+
+    CONSUMER = "Consumer"
+    OWN = "Own"
+
+
+class AppRoleSettings(Block, frozen=True, kw_only=True):
+    """What can be asked for of the method appRole beyond the original's fields."""
+
+    wrapped: Annotated[
+        bool,
+        Field("secretRef or secretIDPath gives a response-wrapping token, which Vault unwraps to the secret id."),
+    ] = False
+
+
+class AuthSettings(Block, frozen=True, kw_only=True):
+    """What can be asked for beyond the original's fields."""
+
+    login: Annotated[AddedLogin | None, Field("A method that the original does not have.")] = None
+    credentials_namespace: Annotated[
+        str,
+        Field(
+            "Where ServiceAccounts and Secrets of the login are looked up: Consumer, the namespace of the secret "
+            "that needs it, as the original does; Own, this object's. Own needs the operator's permission and an "
+            "allowedNamespaces that admits the consumer.",
+            enum=tuple(CredentialsNamespace),
+        ),
+    ] = ""
+    app_role: Annotated[AppRoleSettings | None, Field("Settings of the method appRole.")] = None
+
+
 class VaultAuthSpec(Block, frozen=True, kw_only=True):
     """The login, and who may use it."""
 
@@ -95,6 +128,7 @@ class VaultAuthSpec(Block, frozen=True, kw_only=True):
         StorageEncryption | None,
         Field("Transit key that encrypts logins kept over restarts of the operator."),
     ] = None
+    extensions: Annotated[AuthSettings, Field("What can be asked for beyond the original's fields.")] = AuthSettings()
 
 
 class VaultAuthStatus(Block, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from vso.apis import meta
 from vso.apis.field import Block, Field, written
+from vso.apis.v1beta1.added_method import AddedLogin
 from vso.apis.v1beta1.auth_method import (
     AuthMethod,
     SharedAppRoleAuth,
@@ -15,6 +16,15 @@ from vso.apis.v1beta1.auth_method import (
     SharedKubernetesAuth,
 )
 from vso.apis.v1beta1.status import Error, Valid
+
+
+class SharedSettings(Block, frozen=True, kw_only=True):
+    """What can be asked for beyond the original's fields."""
+
+    login: Annotated[
+        AddedLogin | None,
+        Field("A method that the original does not have, for those whose VaultAuth names none."),
+    ] = None
 
 
 class VaultAuthGlobalSpec(Block, frozen=True, kw_only=True):
@@ -46,6 +56,9 @@ class VaultAuthGlobalSpec(Block, frozen=True, kw_only=True):
     jwt: Annotated[SharedJwtAuth | None, Field("Defaults for method jwt.")] = None
     aws: Annotated[SharedAwsAuth | None, Field("Defaults for method aws.")] = None
     gcp: Annotated[SharedGcpAuth | None, Field("Defaults for method gcp.")] = None
+    extensions: Annotated[SharedSettings, Field("What can be asked for beyond the original's fields.")] = (
+        SharedSettings()
+    )
 
 
 class VaultAuthGlobalStatus(Block, frozen=True, kw_only=True):

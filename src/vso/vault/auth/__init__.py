@@ -1,17 +1,48 @@
 """Ways to log in: one module per method, one row in `METHODS`.
 
-A method turns what the operator knows into the body of the login request; sending it is `vso.vault.login`'s
-part, and getting the credentials (from Kubernetes, say) the caller's.
+A method turns what the operator knows into a login request; sending it is `vso.vault.login`'s part, and getting
+the credentials (from Kubernetes, say) the caller's.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from vso.vault.auth import kubernetes
-from vso.vault.auth.method import Credentials, Method, MissingCredential, Payload
+from vso.vault.auth import approle, cert, jwt, kubernetes, ldap, token, userpass
+from vso.vault.auth.method import (
+    ClientCertificate,
+    Credentials,
+    LoginRequest,
+    Method,
+    MissingCredential,
+    Payload,
+    Settings,
+    Source,
+    SourceKind,
+)
 
-METHODS: Final[Mapping[str, Method]] = MappingProxyType({"kubernetes": kubernetes.METHOD})
+METHODS: Final[Mapping[str, Method]] = MappingProxyType(
+    {
+        "kubernetes": kubernetes.METHOD,
+        "jwt": jwt.METHOD,
+        "appRole": approle.METHOD,
+        "cert": cert.METHOD,
+        "ldap": ldap.METHOD,
+        "token": token.METHOD,
+        "userpass": userpass.METHOD,
+    }
+)
 """The methods by the name they have in the custom resources."""
 
-__all__ = ["METHODS", "Credentials", "Method", "MissingCredential", "Payload", "kubernetes"]
+__all__ = [
+    "METHODS",
+    "ClientCertificate",
+    "Credentials",
+    "LoginRequest",
+    "Method",
+    "MissingCredential",
+    "Payload",
+    "Settings",
+    "Source",
+    "SourceKind",
+]

@@ -1,27 +1,31 @@
-"""Login with a token of a Kubernetes ServiceAccount. Source: behaviour.md section 3.1.
+"""Login with a token of a ServiceAccount that Vault has the cluster review. Source: behaviour.md section 3.1.
 
 Vault API: https://openbao.org/api-docs/auth/kubernetes/#login.
 """
 
 from typing import Final
 
-from vso.base import Sensitive
-from vso.vault.auth.method import Credentials, Payload
+from vso.vault.auth.method import Credentials, LoginRequest, Settings, Source, SourceKind
 
-
-def login_payload(*, role: str, jwt: Sensitive[str]) -> Payload:
-    """Return the body of the login request: the Vault role, and the ServiceAccount's token."""
-    return {"role": role, "jwt": jwt}
+SHORTEST_TOKEN: Final = 600
+"""Seconds; the least that the API server grants, and what is asked for where nothing is set."""
 
 
 class Kubernetes:
-    """The method: needs the setting ``role`` and the secret ``jwt``."""
+    """The method."""
 
-    default_mount: Final = "kubernetes"
+    def source(self, settings: Settings) -> Source:
+        """See `Method.source`."""
+        return Source(SourceKind.SERVICE_ACCOUNT, settings.needed("serviceAccount"))
 
-    async def payload(self, credentials: Credentials) -> Payload:
-        """See `Method.payload`."""
-        return login_payload(role=credentials.setting("role"), jwt=credentials.secret("jwt"))
+    async def request(self, credentials: Credentials) -> LoginRequest:
+        """See `Method.request`."""
+        settings = credentials.settings
+        token = await credentials.token(
+            audiences=settings.texts("audiences"),
+            seconds=settings.number("tokenExpirationSeconds", SHORTEST_TOKEN),
+        )
+        return LoginRequest(body={"role": settings.needed("role"), "jwt": token})
 
 
 METHOD: Final = Kubernetes()
