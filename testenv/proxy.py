@@ -83,6 +83,7 @@ class FaultProxy:
             _abort(link)
             link.task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # an aborted connection is closed in the loop's next round
 
     @property
     def mode(self) -> Fault:
@@ -138,6 +139,8 @@ class FaultProxy:
         try:
             await _until_over(self._serve(link, reader))
             _end(link, Pass())
+            # Over TLS the end takes a moment: until then the link counts, or the loop could stop in the middle of it.
+            await _until_over(_closed(link))
         except asyncio.CancelledError:
             _abort(link)  # asyncio would report a cancelled handler
         finally:
@@ -308,6 +311,12 @@ def _end(link: _Link, mode: Fault) -> None:
     link.client.close()
     if link.server is not None:
         link.server.close()
+
+
+async def _closed(link: _Link) -> None:
+    for writer in (link.client, link.server):
+        if writer is not None:
+            await writer.wait_closed()
 
 
 def _abort(link: _Link) -> None:
