@@ -83,7 +83,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         queues = Queues(clock)
         clients = await stack.enter_async_context(
             Clients(
-                KubernetesCluster(kube, world.connections),
+                KubernetesCluster(kube, world.connections, settings.policy),
                 connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
                 clock=clock,
                 rng=rng,
@@ -104,7 +104,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             clock=clock,
             rng=rng,
             settings=ControllerSettings(
-                global_auth=GlobalOptions(operator_namespace=namespace, allow_default=settings.allow_default_globals),
+                global_auth=GlobalOptions(
+                    operator_namespace=namespace,
+                    allow_default=settings.allow_default_globals,
+                    enforce_on_default=settings.enforce_default_allowed_namespaces,
+                ),
+                policy=settings.policy,
                 exclude_raw=settings.exclude_raw,
                 backoff=settings.backoff,
                 max_elapsed=settings.backoff_max_elapsed_time,

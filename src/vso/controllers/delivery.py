@@ -139,6 +139,7 @@ class Delivery(Generic[C]):
                 consumer=asked[1],
                 references=self._world,
                 options=self._tools.settings.global_auth,
+                policy=self._tools.settings.policy,
             )
         return found
 

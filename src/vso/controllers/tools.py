@@ -8,7 +8,7 @@ from vso.base import BackOff, Clock
 from vso.controllers.world import World
 from vso.kube import Client
 from vso.runtime import EventRecorder
-from vso.sync import Clients, Signer, TemplateEngine
+from vso.sync import Clients, Policy, Signer, TemplateEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class ControllerSettings:
     """
 
     global_auth: GlobalOptions
+    policy: Policy = field(default_factory=Policy)
     exclude_raw: bool = False
     backoff: BackOff = field(default_factory=BackOff)
     max_elapsed: float = 0.0

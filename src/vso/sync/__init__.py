@@ -4,9 +4,10 @@
 write, `horizon` says when to look again.
 """
 
+from vso.sync.authenticator import Cluster, Voucher
 from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
 from vso.sync.client import Client, ClientMeta
-from vso.sync.clients import Clients, Cluster, Gathered
+from vso.sync.clients import Clients
 from vso.sync.errors import (
     AuthInvalid,
     AuthNotFound,
@@ -20,6 +21,7 @@ from vso.sync.errors import (
     LoginSuspended,
     NotAllowed,
     OwnershipError,
+    PolicyRefused,
     ReferenceInvalid,
     RenderError,
     SyncError,
@@ -44,6 +46,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
+from vso.sync.policy import Policy
 from vso.sync.render import Rendered, RenderOptions, check_secret, check_source, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
@@ -51,6 +54,7 @@ from vso.sync.resolve import (
     References,
     Resolved,
     ServerId,
+    check_connection,
     fingerprint,
     resolve,
     resolve_auth,
@@ -80,12 +84,13 @@ __all__ = [
     "Deferred",
     "Destination",
     "DestinationClaimed",
-    "Gathered",
     "InvalidSpec",
     "LoginId",
     "LoginSuspended",
     "NotAllowed",
     "OwnershipError",
+    "Policy",
+    "PolicyRefused",
     "ReferenceInvalid",
     "References",
     "RenderError",
@@ -107,9 +112,11 @@ __all__ = [
     "Turn",
     "Unavailable",
     "Validity",
+    "Voucher",
     "Wanted",
     "back_horizon",
     "cache_key",
+    "check_connection",
     "check_secret",
     "check_source",
     "client_id",

@@ -4,6 +4,7 @@
     ├── ReferenceInvalid         malformed, or the named object does not exist or may not be used
     │   ├── AuthNotFound, ConnectionNotFound
     │   ├── NotAllowed           a namespace policy refuses it
+    │   ├── PolicyRefused        the administrator of the operator does not permit it
     │   └── AuthInvalid          VaultAuth and VaultAuthGlobal do not add up to a login
     ├── ConnectionInvalid        address, headers or CA of the VaultConnection cannot be used
     ├── CredentialMissing        what the login needs is not in the cluster
@@ -43,6 +44,10 @@ class ConnectionNotFound(ReferenceInvalid):
 
 class NotAllowed(ReferenceInvalid):
     """The object exists but does not admit this namespace."""
+
+
+class PolicyRefused(ReferenceInvalid):
+    """The administrator of the operator does not permit it; the text names the flag."""
 
 
 class AuthInvalid(ReferenceInvalid):
