@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from vso.apis.login import ALL_METHODS
 from vso.base import BackOff, format_duration, parse_duration
-from vso.sync import Policy
+from vso.sync import Policy, RefreshBounds
 
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -105,6 +105,11 @@ class Settings:
             maximum=self.backoff_max_interval,
             randomization=self.backoff_randomization_factor,
         )
+
+    @property
+    def refresh(self) -> RefreshBounds:
+        """What the administrator says on `refreshAfter`."""
+        return RefreshBounds(self.min_refresh_interval, self.default_refresh_interval)
 
     @property
     def policy(self) -> Policy:

@@ -22,7 +22,7 @@ from vso.apis.meta import Key
 from vso.app.serve import health_server
 from vso.app.settings import Settings
 from vso.app.watching import Queues, mirror, wake_dependants
-from vso.base import BackOff, Clock, SystemClock
+from vso.base import BackOff, Clock, RateLimit, SystemClock
 from vso.controllers import (
     ControllerSettings,
     HCPReconciler,
@@ -37,7 +37,7 @@ from vso.controllers import (
     ensure_hmac_key,
     new_world,
 )
-from vso.kube import Client, KubeError, RateLimit, load_config
+from vso.kube import Client, KubeError, load_config
 from vso.runtime import (
     Controller,
     EventRecorder,
@@ -114,6 +114,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 backoff=settings.backoff,
                 max_elapsed=settings.backoff_max_elapsed_time,
                 max_poll_interval=settings.static_creds_max_poll_interval,
+                refresh=settings.refresh,
                 pod_uid=settings.pod_uid,
             ),
         )

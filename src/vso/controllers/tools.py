@@ -8,7 +8,7 @@ from vso.base import BackOff, Clock
 from vso.controllers.world import World
 from vso.kube import Client
 from vso.runtime import EventRecorder
-from vso.sync import Clients, Policy, Signer, TemplateEngine
+from vso.sync import Clients, Policy, RefreshBounds, Signer, TemplateEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class ControllerSettings:
     backoff: BackOff = field(default_factory=BackOff)
     max_elapsed: float = 0.0
     max_poll_interval: float = 0.0
+    refresh: RefreshBounds = field(default_factory=RefreshBounds)
     pod_uid: str = ""
 
 

@@ -26,10 +26,11 @@ from vso.sync.errors import (
     RenderError,
     SyncError,
     TemplateError,
+    Throttled,
     TransformationInvalid,
     Unavailable,
 )
-from vso.sync.horizon import back_horizon, first_look, lease_horizon, refresh_interval
+from vso.sync.horizon import RefreshBounds, back_horizon, first_look, lease_horizon, refresh_interval
 from vso.sync.identity import cache_key, client_id
 from vso.sync.keystore import keystore
 from vso.sync.mac import KEY_LENGTH, Signer, digest
@@ -60,7 +61,7 @@ from vso.sync.resolve import (
     resolve_auth,
     server_id,
 )
-from vso.sync.server import Server, Turn
+from vso.sync.server import Limits, Server, Turn
 from vso.sync.session import Access, Session
 from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 
@@ -85,6 +86,7 @@ __all__ = [
     "Destination",
     "DestinationClaimed",
     "InvalidSpec",
+    "Limits",
     "LoginId",
     "LoginSuspended",
     "NotAllowed",
@@ -93,6 +95,7 @@ __all__ = [
     "PolicyRefused",
     "ReferenceInvalid",
     "References",
+    "RefreshBounds",
     "RenderError",
     "RenderOptions",
     "Rendered",
@@ -108,6 +111,7 @@ __all__ = [
     "TemplateEngine",
     "TemplateError",
     "TemplateInput",
+    "Throttled",
     "TransformationInvalid",
     "Turn",
     "Unavailable",

@@ -22,8 +22,8 @@ from vso.sync.breaker import LoginGate
 from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
-from vso.sync.resolve import ClientSpec, LoginId, ServerId, server_id
-from vso.sync.server import Observer, Server, Turn
+from vso.sync.resolve import ClientSpec, LoginId, ServerId, limits_of, server_id
+from vso.sync.server import Limits, Observer, Server, Turn
 from vso.sync.session import Access, Identity, Session
 from vso.vault import (
     Connection,
@@ -306,7 +306,8 @@ class Clients:
                         session.token,
                         namespace=identity.spec.merged.namespace,
                         certificate=session.certificate,
-                    )
+                    ),
+                    urgent=True,
                 )
             except (VaultError, SyncError) as exc:
                 session.not_renewed(issued, for_ever=isinstance(exc, Denied))
@@ -341,14 +342,14 @@ class Clients:
         identity = server_id(connection)
         if settings == server.transport.connection or self._servers.get(identity) is not server:
             return server
-        fresh = self._servers[identity] = self._server_of(identity, settings)
+        fresh = self._servers[identity] = self._server_of(identity, settings, limits_of(connection))
         fresh.inherit(server)
         await server.close()
         return fresh
 
     async def _reach(self, identity: ServerId, connection: VaultConnection) -> Server:
         settings = await self._cluster.connection(connection)
-        server = self._server_of(identity, settings)
+        server = self._server_of(identity, settings, limits_of(connection))
         if self._cluster.is_current(connection):
             self._servers[identity] = server
         else:
@@ -356,13 +357,14 @@ class Clients:
             server.retire()
         return server
 
-    def _server_of(self, identity: ServerId, settings: Connection) -> Server:
+    def _server_of(self, identity: ServerId, settings: Connection, limits: Limits) -> Server:
         return Server(
             identity,
             self._connect(settings),
             timeout=settings.timeout,
             clock=self._clock,
             observer=self._observer,
+            limits=limits,
         )
 
     def _suspended(self, identity: Identity, error: Exception, seconds: float) -> LoginSuspended:

@@ -18,6 +18,7 @@
         ├── LoginSuspended       the identity's login failed and waits for its next attempt
         ├── ConnectionSuspended  the connection's breaker is open
         └── Deferred             the server has no room for the request just now
+            └── Throttled        the connection's own limit has none
 
 All but `Unavailable` are the user's to mend: the operator reports them and waits for a change, looking
 again at long intervals. No text contains a secret.
@@ -110,3 +111,7 @@ class ConnectionSuspended(Unavailable):
 
 class Deferred(Unavailable):
     """The server answers, but is too slow for another request just now: no failure to report, unless it goes on."""
+
+
+class Throttled(Deferred):
+    """The connection's limit on requests is used up: however long that goes on, it is what was asked for."""

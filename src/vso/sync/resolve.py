@@ -15,6 +15,7 @@ from vso.apis.meta import Key, Ref
 from vso.apis.policy import is_allowed, is_listed, refusal
 from vso.apis.reference import InvalidReference, parse_reference
 from vso.apis.v1beta1 import CredentialsNamespace, VaultAuth, VaultAuthGlobal, VaultConnection
+from vso.base import RateLimit
 from vso.sync.errors import (
     AuthInvalid,
     AuthNotFound,
@@ -24,6 +25,7 @@ from vso.sync.errors import (
     ReferenceInvalid,
 )
 from vso.sync.policy import Policy
+from vso.sync.server import MAX_IN_FLIGHT, Limits
 
 
 class References(Protocol):
@@ -185,6 +187,17 @@ def resolve_auth(auth: VaultAuth, *, references: References, options: GlobalOpti
 def server_id(connection: VaultConnection) -> ServerId:
     """Identity of the server that `connection` reaches."""
     return ServerId(connection.key, connection.metadata.uid, fingerprint(connection.spec))
+
+
+def limits_of(connection: VaultConnection) -> Limits:
+    """What `connection` says on the requests to its server."""
+    asked = connection.spec.extensions.limits
+    if asked is None:
+        return Limits()
+    rate = asked.requests_per_second or 0
+    return Limits(
+        rate=RateLimit(qps=float(rate), burst=asked.burst or rate), in_flight=asked.max_in_flight or MAX_IN_FLIGHT
+    )
 
 
 def fingerprint(value: Any) -> str:
