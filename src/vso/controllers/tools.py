@@ -43,3 +43,5 @@ class Tools:
     clock: Clock
     rng: Random
     settings: ControllerSettings
+    lent: set[tuple[str, str]] = field(default_factory=set)
+    """VaultAuths (by UID) that lent their credentials to a namespace, told once in the life of the process."""
