@@ -29,11 +29,18 @@ def bao(cluster: Cluster) -> Iterator[OpenBao]:
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that the shared operator may read secret ids and CAs from."""
+    return tmp_path_factory.mktemp("credentials")
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, credentials: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The operator, shared by all tests that neither stop it nor set it up differently."""
     folder: Path = tmp_path_factory.mktemp("operator")
+    permitted = (f"--credentials-directory={credentials}", "--allow-own-credentials")
     flags = ("--backoff-initial-interval=1s", "--backoff-max-interval=5s", "--zap-log-level=debug")
-    with harness.running(cluster, folder, "--leader-elect=false", *flags) as operator:
+    with harness.running(cluster, folder, "--leader-elect=false", *flags, *permitted) as operator:
         yield operator
 
 

@@ -19,7 +19,7 @@ from testenv.certificates import Authority
 from tests.support.clock import FakeClock
 from vso.apis import core
 from vso.apis.meta import Key, Kind, ObjectMeta
-from vso.base import SystemClock
+from vso.base import RateLimit, SystemClock
 from vso.kube import (
     Added,
     AlreadyExists,
@@ -37,7 +37,6 @@ from vso.kube import (
     NotFound,
     Patch,
     PatchType,
-    RateLimit,
     RequestSeen,
     TooManyRequests,
     Unauthorized,

@@ -57,6 +57,7 @@ class EventReason(StrEnum):
     """Reasons of events."""
 
     ACCEPTED = "Accepted"
+    CREDENTIALS_LENT = "CredentialsLent"
     DESTINATION_CONFLICT = "DestinationConflict"
     EVENT_WATCHER_ERROR = "EventWatcherError"
     EVENT_WATCHER_STARTED = "EventWatcherStarted"

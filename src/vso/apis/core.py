@@ -134,6 +134,18 @@ class Workload(Object, frozen=True, kw_only=True):
     spec: WorkloadSpec = WorkloadSpec()
 
 
+class ClusterTrustBundleSpec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """Certificate authorities, in PEM."""
+
+    trust_bundle: str = ""
+
+
+class ClusterTrustBundle(Object, frozen=True, kw_only=True):
+    """A certificates.k8s.io ClusterTrustBundle; not every cluster serves it."""
+
+    spec: ClusterTrustBundleSpec = ClusterTrustBundleSpec()
+
+
 SECRET: Final = Kind(Resource("", "v1", "secrets", "Secret"), Secret)
 CONFIG_MAP: Final = Kind(Resource("", "v1", "configmaps", "ConfigMap"), ConfigMap)
 SERVICE_ACCOUNT: Final = Kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), ServiceAccount)
@@ -141,6 +153,10 @@ NAMESPACE: Final = Kind(Resource("", "v1", "namespaces", "Namespace", namespaced
 EVENT: Final = Kind(Resource("", "v1", "events", "Event"), Event)
 LEASE: Final = Kind(Resource("coordination.k8s.io", "v1", "leases", "Lease"), Lease)
 TOKEN_REQUEST: Final = Kind(Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest"), TokenRequest)
+CLUSTER_TRUST_BUNDLE: Final = Kind(
+    Resource("certificates.k8s.io", "v1beta1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False),
+    ClusterTrustBundle,
+)
 DEPLOYMENT: Final = Kind(Resource("apps", "v1", "deployments", "Deployment"), Workload)
 STATEFUL_SET: Final = Kind(Resource("apps", "v1", "statefulsets", "StatefulSet"), Workload)
 DAEMON_SET: Final = Kind(Resource("apps", "v1", "daemonsets", "DaemonSet"), Workload)

@@ -23,13 +23,20 @@ def is_allowed(
         return True
     if restricted == Key(operator_namespace, "default") and not (enforce_on_default and allowed):
         return True
-    return list(allowed) == ["*"] or target_namespace in allowed
+    return is_listed(target_namespace, allowed)
 
 
-def refusal(target_namespace: str, *, restricted: Ref, allowed: Sequence[str]) -> str:
-    """Text for people about a use that is not allowed."""
+def is_listed(namespace: str, allowed: Sequence[str]) -> bool:
+    """Whether a list admits `namespace`: by name, or with ``*`` as its single entry."""
+    return list(allowed) == ["*"] or namespace in allowed
+
+
+def refusal(
+    target_namespace: str, *, restricted: Ref, allowed: Sequence[str], place: str = "spec.allowedNamespaces"
+) -> str:
+    """Text for people about a use that is not allowed; the list stands at `place`."""
     listed = ", ".join(allowed) if allowed else "empty"
     return (
-        f"namespace {target_namespace!r} may not use {restricted}: its spec.allowedNamespaces is {listed}; "
+        f"namespace {target_namespace!r} may not use {restricted}: its {place} is {listed}; "
         f"add the namespace there, or refer to an object of your own namespace"
     )

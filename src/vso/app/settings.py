@@ -7,10 +7,15 @@ environment and the reference documentation are made from it. A variable that co
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Any, Final
 
+from vso.apis.login import ALL_METHODS
 from vso.base import BackOff, format_duration, parse_duration
+from vso.sync import Policy, RefreshBounds
 
+TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", "direct-encrypted")
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
@@ -44,6 +49,15 @@ class Settings:
     static_creds_max_poll_interval: float = 0.0
     template_timeout: float = 2.0
     template_memory_limit: int = 256
+    allowed_auth_methods: tuple[str, ...] = ()
+    allowed_vault_addresses: tuple[str, ...] = ()
+    forbidden_token_audiences: tuple[str, ...] = ()
+    ambient_identity_namespaces: tuple[str, ...] = ()
+    credentials_directory: str = ""
+    allow_own_credentials: bool = False
+    enforce_default_allowed_namespaces: bool = True
+    min_refresh_interval: float = 0.0
+    default_refresh_interval: float = 0.0
     operator_namespace: str = "default"
     pod_uid: str = ""
     user_agent: str = field(default="vso/dev", repr=False)
@@ -67,9 +81,20 @@ class Settings:
             raise SettingsError(
                 "--client-cache-persistence-model: this release keeps no logins over a restart yet, use none"
             )
+        self._check_policy()
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
         _check_list("--global-vault-auth-options", self.global_vault_auth_options, _DEFAULT_GLOBALS)
         return self
+
+    def _check_policy(self) -> None:
+        for method in self.allowed_auth_methods:
+            if method not in ALL_METHODS:
+                raise SettingsError(f"--allowed-auth-methods: {method!r} is none of {', '.join(ALL_METHODS)}")
+        for address in self.allowed_vault_addresses:
+            if not address.startswith(("http://", "https://")):
+                raise SettingsError(f"--allowed-vault-addresses: {address!r} must start with https:// or http://")
+        if self.credentials_directory and not PurePosixPath(self.credentials_directory).is_absolute():
+            raise SettingsError(f"--credentials-directory {self.credentials_directory!r} must be an absolute path")
 
     @property
     def backoff(self) -> BackOff:
@@ -79,6 +104,24 @@ class Settings:
             multiplier=self.backoff_multiplier,
             maximum=self.backoff_max_interval,
             randomization=self.backoff_randomization_factor,
+        )
+
+    @property
+    def refresh(self) -> RefreshBounds:
+        """What the administrator says on `refreshAfter`."""
+        return RefreshBounds(self.min_refresh_interval, self.default_refresh_interval)
+
+    @property
+    def policy(self) -> Policy:
+        """What the administrator permits."""
+        return Policy(
+            operator_namespace=self.operator_namespace,
+            auth_methods=self.allowed_auth_methods,
+            addresses=self.allowed_vault_addresses,
+            forbidden_audiences=self.forbidden_token_audiences,
+            ambient_namespaces=self.ambient_identity_namespaces,
+            credentials_directory=self.credentials_directory,
+            own_credentials=self.allow_own_credentials,
         )
 
     @property
@@ -108,6 +151,12 @@ def _integer(value: str) -> int:
     return int(value, 0)
 
 
+def _boolean(value: str) -> bool:
+    if value not in TRUE | FALSE:
+        raise ValueError(f"invalid boolean value {value!r}: use true or false")
+    return value in TRUE
+
+
 def _unsigned(value: str) -> int:
     number = int(value, 0)
     if number < 0:
@@ -119,7 +168,8 @@ def _unsigned(value: str) -> int:
 class Option:
     """One option: `name` is the field of `Settings`, `read` turns text into its value.
 
-    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4).
+    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4). A `boolean` takes
+    its value after an equals sign alone, and is true without one.
     """
 
     name: str
@@ -129,6 +179,7 @@ class Option:
     metavar: str = "TEXT"
     flag: str = ""
     counts: Callable[[Any], bool] = bool
+    boolean: bool = False
 
     @property
     def switch(self) -> str:
@@ -139,6 +190,8 @@ class Option:
         """`value` as it would be written on the command line."""
         if isinstance(value, tuple):
             return ",".join(value)
+        if isinstance(value, bool):
+            return str(value).lower()
         return format_duration(timedelta(seconds=value)) if self.metavar == "DURATION" else str(value)
 
 
@@ -259,6 +312,73 @@ OPTIONS: Final = (
         counts=_always,
         metavar="MIB",
         help="memory that the templates of one Secret may take",
+    ),
+    Option(
+        name="allowed_auth_methods",
+        variable="VSO_ALLOWED_AUTH_METHODS",
+        read=_list,
+        metavar="LIST",
+        help="login methods that VaultAuths may use; empty permits all",
+    ),
+    Option(
+        name="allowed_vault_addresses",
+        variable="VSO_ALLOWED_VAULT_ADDRESSES",
+        read=_list,
+        metavar="LIST",
+        help="URLs that VaultConnections may lead to, such as https://*.vault.example:8200; empty permits all",
+    ),
+    Option(
+        name="forbidden_token_audiences",
+        variable="VSO_FORBIDDEN_TOKEN_AUDIENCES",
+        read=_list,
+        metavar="LIST",
+        help=(
+            "audiences that tokens sent to Vault must not have, such as those of the API server; once there is one, "
+            "a VaultAuth must name its audiences"
+        ),
+    ),
+    Option(
+        name="ambient_identity_namespaces",
+        variable="VSO_AMBIENT_IDENTITY_NAMESPACES",
+        read=_list,
+        metavar="LIST",
+        help="namespaces that may log in with the cloud identity of the operator's own Pod or node; * for all",
+    ),
+    Option(
+        name="credentials_directory",
+        variable="VSO_CREDENTIALS_DIRECTORY",
+        metavar="DIRECTORY",
+        help="where secretIDPath and caCertPath of the operator's namespace may point to; empty permits no file",
+    ),
+    Option(
+        name="allow_own_credentials",
+        variable="VSO_ALLOW_OWN_CREDENTIALS",
+        read=_boolean,
+        counts=_always,
+        boolean=True,
+        help="whether a VaultAuth may lend the credentials of its own namespace to others that it names",
+    ),
+    Option(
+        name="enforce_default_allowed_namespaces",
+        variable="VSO_ENFORCE_DEFAULT_ALLOWED_NAMESPACES",
+        read=_boolean,
+        counts=_always,
+        boolean=True,
+        help="whether allowedNamespaces counts, where it is set, on objects called default in the operator's namespace",
+    ),
+    Option(
+        name="min_refresh_interval",
+        variable="VSO_MIN_REFRESH_INTERVAL",
+        read=_seconds,
+        metavar="DURATION",
+        help="shortest refreshAfter that counts",
+    ),
+    Option(
+        name="default_refresh_interval",
+        variable="VSO_DEFAULT_REFRESH_INTERVAL",
+        read=_seconds,
+        metavar="DURATION",
+        help="refreshAfter of resources that set none",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
     Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),

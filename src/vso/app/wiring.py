@@ -22,7 +22,7 @@ from vso.apis.meta import Key
 from vso.app.serve import health_server
 from vso.app.settings import Settings
 from vso.app.watching import Queues, mirror, wake_dependants
-from vso.base import BackOff, Clock, SystemClock
+from vso.base import BackOff, Clock, RateLimit, SystemClock
 from vso.controllers import (
     ControllerSettings,
     HCPReconciler,
@@ -37,7 +37,7 @@ from vso.controllers import (
     ensure_hmac_key,
     new_world,
 )
-from vso.kube import Client, KubeError, RateLimit, load_config
+from vso.kube import Client, KubeError, load_config
 from vso.runtime import (
     Controller,
     EventRecorder,
@@ -83,7 +83,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         queues = Queues(clock)
         clients = await stack.enter_async_context(
             Clients(
-                KubernetesCluster(kube, world.connections),
+                KubernetesCluster(kube, world.connections, settings.policy),
                 connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
                 clock=clock,
                 rng=rng,
@@ -104,11 +104,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             clock=clock,
             rng=rng,
             settings=ControllerSettings(
-                global_auth=GlobalOptions(operator_namespace=namespace, allow_default=settings.allow_default_globals),
+                global_auth=GlobalOptions(
+                    operator_namespace=namespace,
+                    allow_default=settings.allow_default_globals,
+                    enforce_on_default=settings.enforce_default_allowed_namespaces,
+                ),
+                policy=settings.policy,
                 exclude_raw=settings.exclude_raw,
                 backoff=settings.backoff,
                 max_elapsed=settings.backoff_max_elapsed_time,
                 max_poll_interval=settings.static_creds_max_poll_interval,
+                refresh=settings.refresh,
                 pod_uid=settings.pod_uid,
             ),
         )

@@ -20,13 +20,11 @@ import uvloop
 
 from vso import __version__
 from vso.app import Settings, configure_logging, from_environment, run
-from vso.app.settings import OPTIONS, Option
+from vso.app.settings import FALSE, OPTIONS, TRUE, Option
 from vso.kube import KubeError
 
 _POD_UID_FILE: Final = Path("/var/run/podinfo/uid")
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _BOOLEANS: Final = ("--leader-elect", "--version", "--help", "--zap-devel")
 _BY_SWITCH: Final[Mapping[str, Option]] = {option.switch: option for option in OPTIONS}
 _LATER: Final[Mapping[str, str]] = {
@@ -80,10 +78,11 @@ def read_flags(arguments: Sequence[str]) -> dict[str, str]:
     while rest and rest[0].startswith("-") and rest[0] not in {"-", "--"}:
         name, has_value, value = rest.pop(0).lstrip("-").partition("=")
         switch = "--help" if name == "h" else f"--{name}"
-        if switch in _BOOLEANS:
-            if has_value and value not in _TRUE | _FALSE:
+        option = _BY_SWITCH.get(switch)
+        if switch in _BOOLEANS or (option is not None and option.boolean):
+            if has_value and value not in TRUE | FALSE:
                 raise UsageError(f'invalid boolean value "{value}" for -{name}')
-            if value in _FALSE and switch != "--leader-elect":
+            if value in FALSE and switch in {"--version", "--help", "--zap-devel"}:
                 continue
             found[switch] = value or "true"
             continue
@@ -105,7 +104,7 @@ def settings_from(flags: Mapping[str, str]) -> Settings:
         given = {"log_level": "debug", "log_encoder": "console"} | given
     return replace(
         Settings(),
-        leader_elect=flags.get("--leader-elect", "true") in _TRUE,
+        leader_elect=flags.get("--leader-elect", "true") in TRUE,
         operator_namespace=_operator_namespace(),
         pod_uid=_pod_uid(),
         user_agent=f"vso/{__version__}",
@@ -136,7 +135,8 @@ def usage() -> str:
         facts = [f"default {option.show(default)}"] if default else []
         facts += [option.variable] if option.variable else []
         note = f" ({', '.join(map(str, facts))})" if facts else ""
-        lines += [f"  {option.switch} {option.metavar}", f"                           {option.help}{note}"]
+        taken = "" if option.boolean else f" {option.metavar}"
+        lines += [f"  {option.switch}{taken}", f"                           {option.help}{note}"]
     return "\n".join(lines)
 
 

@@ -139,8 +139,19 @@ class Delivery(Generic[C]):
                 consumer=asked[1],
                 references=self._world,
                 options=self._tools.settings.global_auth,
+                policy=self._tools.settings.policy,
             )
+            self._tell_lent(found)
         return found
+
+    def _tell_lent(self, spec: ClientSpec) -> None:
+        """One event per VaultAuth and namespace that uses what the VaultAuth's own namespace holds (D35)."""
+        use = (spec.auth.metadata.uid, spec.consumer)
+        if spec.holder == spec.consumer or use in self._tools.lent:
+            return
+        self._tools.lent.add(use)
+        text = f"Namespace {spec.consumer} logs in with the credentials of this namespace, as credentialsNamespace says"
+        Reporter(self._tools.recorder, "VaultAuth").normal(spec.auth, EventReason.CREDENTIALS_LENT, text)
 
     def options_of(self, wanted: C) -> RenderOptions:
         """Filters and templates in force. Raises TransformationInvalid."""

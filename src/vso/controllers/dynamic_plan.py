@@ -11,7 +11,7 @@ from typing import Final
 
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultStaticCredsMetaData
 from vso.controllers.member import seconds_of
-from vso.sync import Destination, lease_horizon
+from vso.sync import Destination, RefreshBounds, lease_horizon
 from vso.vault import StaticCreds
 
 NEVER_ENDS: Final = -1
@@ -86,8 +86,16 @@ class View:
     now: float
 
 
-def next_act(view: View, *, ceiling: float) -> tuple[Act, SyncReason]:
-    """What is to be done now, and why; `ceiling` bounds the time between two reads of rotated credentials."""
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What settings say on reads: the longest time between two of rotated credentials (D18), and `refreshAfter`."""
+
+    ceiling: float
+    refresh: RefreshBounds
+
+
+def next_act(view: View, *, limits: ReadLimits) -> tuple[Act, SyncReason]:
+    """What is to be done now, and why."""
     reason = _reason_to_fetch(view)
     if reason is not None:
         return Act.FETCH, reason
@@ -96,7 +104,7 @@ def next_act(view: View, *, ceiling: float) -> tuple[Act, SyncReason]:
         raise AssertionError  # without progress there is a reason
     refresh = view.triggers[0]
     asked = bool(refresh) and refresh != status.extensions.refreshed
-    due = due_at(view.wanted, progress, ceiling=ceiling)
+    due = due_at(view.wanted, progress, limits=limits)
     if asked or (due is not None and view.now >= due):
         return (Act.RENEW if is_renewable(view.wanted) else Act.FETCH), SyncReason.PERIODIC
     return Act.KEEP, SyncReason.PERIODIC
@@ -164,27 +172,27 @@ def adopted(
     )
 
 
-def due_at(wanted: VaultDynamicSecret, progress: Progress, *, ceiling: float) -> float | None:
+def due_at(wanted: VaultDynamicSecret, progress: Progress, *, limits: ReadLimits) -> float | None:
     """The monotonic instant of the next renewal or read; None if none is planned."""
     if progress.poll_at is not None:
         return progress.poll_at
     spec, status = wanted.spec, wanted.status
     delays = []
     meta = status.static_creds_meta_data
-    refresh = seconds_of(spec.refresh_after, "spec.refreshAfter")
+    refresh = limits.refresh.in_force(seconds_of(spec.refresh_after, "spec.refreshAfter"))
     if meta is not None and is_static(meta) and not status.secret_lease.renewable:
         delays.append(max(meta.ttl, 0) + _ROTATED + _SPREAD * progress.share)
         if refresh and not spec.allow_static_creds:
             delays.append(lease_horizon(refresh, spec.renewal_percent, progress.share))
-        if ceiling:
-            delays.append(ceiling * (0.9 - 0.1 * progress.share))
+        if limits.ceiling:
+            delays.append(limits.ceiling * (0.9 - 0.1 * progress.share))
     elif duration := status.secret_lease.duration or refresh:
         delays.append(lease_horizon(duration, spec.renewal_percent, progress.share))
     return progress.since + min(delays) if delays else None
 
 
 def poll_ceiling(wanted: VaultDynamicSecret, setting: float) -> float:
-    """The longest time between two reads of rotated credentials in seconds, 0 for none (D18)."""
+    """The ceiling of `ReadLimits` for `wanted` in seconds, 0 for none."""
     return seconds_of(wanted.spec.extensions.max_poll_interval, "spec.extensions.maxPollInterval") or setting
 
 

@@ -43,6 +43,7 @@ class Stored:
     parent_expires: int
     triggers: tuple[str, str, str]
     orphaned: bool
+    refresh_interval: str = ""
 
 
 def stored(wanted: VaultDynamicSecret, new: Stored, *, unix: int) -> VaultDynamicSecretStatus:
@@ -54,6 +55,7 @@ def stored(wanted: VaultDynamicSecret, new: Stored, *, unix: int) -> VaultDynami
         restarted_payload=new.record,
         refreshed=refresh,
         rotated=rotate,
+        refresh_interval=new.refresh_interval,
         inputs=new.inputs,
         written=new.mac,
         parent_expires=new.parent_expires if new.lease.id else 0,

@@ -1,7 +1,9 @@
 """Reading single members of a spec, with an error that names them."""
 
-from vso.base import parse_duration
-from vso.sync import InvalidSpec
+from datetime import timedelta
+
+from vso.base import format_duration, parse_duration
+from vso.sync import InvalidSpec, RefreshBounds
 
 
 def seconds_of(text: str, member: str) -> float:
@@ -13,3 +15,10 @@ def seconds_of(text: str, member: str) -> float:
     if seconds < 0:
         raise InvalidSpec(f"{member}: invalid duration {text!r}: it must not be negative")
     return seconds
+
+
+def overruled(refresh_after: str, bounds: RefreshBounds) -> str:
+    """The interval in force as a duration, if `bounds` and not the resource set it; else empty (D21)."""
+    asked = seconds_of(refresh_after, "spec.refreshAfter")
+    given = bounds.in_force(asked)
+    return format_duration(timedelta(seconds=given)) if given != asked else ""

@@ -28,6 +28,7 @@ from vso.sync import (
     ReferenceInvalid,
     RenderError,
     SyncError,
+    Throttled,
     TransformationInvalid,
     Unavailable,
 )
@@ -95,6 +96,8 @@ class Attempts:
         """When to try again what is no failure to report; None for what is one, or lasts too long to be told apart."""
         if not isinstance(error, Deferred | Conflict):
             return None
+        if isinstance(error, Throttled):
+            return Next.after(error.retry_in, "throttled")
         now = self._clock.monotonic()
         first, last = self._deferred.get(key, (now, now))
         if now - last > _SERIES:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from vso.apis.conditions import ConditionType, find, is_true
 from vso.apis.v1beta1 import VaultStaticSecret
 from vso.controllers.member import seconds_of
-from vso.sync import DEFAULT_TYPE, Destination, LoginId, fingerprint, refresh_interval
+from vso.sync import DEFAULT_TYPE, Destination, LoginId, RefreshBounds, fingerprint, refresh_interval
 
 
 class SyncReason(StrEnum):
@@ -53,9 +53,9 @@ def compares(wanted: VaultStaticSecret) -> bool:
     return bool(wanted.spec.hmac_secret_data)
 
 
-def interval(wanted: VaultStaticSecret) -> float:
+def interval(wanted: VaultStaticSecret, bounds: RefreshBounds) -> float:
     """Base of the poll interval in seconds, 0 for none. Raises InvalidSpec if `refreshAfter` cannot be read."""
-    seconds = seconds_of(wanted.spec.refresh_after, "spec.refreshAfter")
+    seconds = bounds.in_force(seconds_of(wanted.spec.refresh_after, "spec.refreshAfter"))
     return refresh_interval(seconds, compares=compares(wanted))
 
 

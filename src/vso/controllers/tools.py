@@ -8,7 +8,7 @@ from vso.base import BackOff, Clock
 from vso.controllers.world import World
 from vso.kube import Client
 from vso.runtime import EventRecorder
-from vso.sync import Clients, Signer, TemplateEngine
+from vso.sync import Clients, Policy, RefreshBounds, Signer, TemplateEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +21,12 @@ class ControllerSettings:
     """
 
     global_auth: GlobalOptions
+    policy: Policy = field(default_factory=Policy)
     exclude_raw: bool = False
     backoff: BackOff = field(default_factory=BackOff)
     max_elapsed: float = 0.0
     max_poll_interval: float = 0.0
+    refresh: RefreshBounds = field(default_factory=RefreshBounds)
     pod_uid: str = ""
 
 
@@ -41,3 +43,5 @@ class Tools:
     clock: Clock
     rng: Random
     settings: ControllerSettings
+    lent: set[tuple[str, str]] = field(default_factory=set)
+    """VaultAuths (by UID) that lent their credentials to a namespace, told once in the life of the process."""

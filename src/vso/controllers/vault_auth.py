@@ -18,7 +18,7 @@ from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
 from vso.kube import NotFound
 from vso.runtime import Next, remove_finalizer
-from vso.sync import ReferenceInvalid, fingerprint, resolve_auth
+from vso.sync import ReferenceInvalid, check_connection, fingerprint, resolve_auth
 
 KIND: Final = "VaultAuth"
 _PREFIX: Final = definition_of(VAULT_AUTH).condition_prefix
@@ -67,11 +67,20 @@ class VaultAuthReconciler:
         except ReferenceInvalid as error:
             return _Finding((str(error),))
         problems = list(connection_problems(resolved.merged, operator_namespace=options.operator_namespace))
-        if not problems and self._tools.world.connection(resolved.connection) is None:
-            problems.append(
-                f"VaultConnection {resolved.connection} does not exist: create it, or correct vaultConnectionRef"
-            )
+        problems += self._tools.settings.policy.auth_problems(resolved.merged)
+        if not problems:
+            problems += self._connection_problems(auth.key, resolved.connection)
         return _Finding(tuple(problems), fingerprint(resolved.merged), resolved.shared)
+
+    def _connection_problems(self, auth: Key, key: Key) -> list[str]:
+        connection = self._tools.world.connection(key)
+        if connection is None:
+            return [f"VaultConnection {key} does not exist: create it, or correct vaultConnectionRef"]
+        try:
+            check_connection(connection, auth, self._tools.settings.policy)
+        except ReferenceInvalid as error:
+            return [str(error)]
+        return []
 
     async def _tell(self, auth: VaultAuth, finding: _Finding) -> None:
         error = "; ".join(finding.problems)

@@ -30,7 +30,7 @@ from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
 from vso.kube import NotFound
 from vso.runtime import Next, remove_finalizer
-from vso.sync import InvalidSpec, SyncError
+from vso.sync import InvalidSpec, PolicyRefused, SyncError
 from vso.vault import SealStatus
 
 KIND: Final = "VaultConnection"
@@ -82,6 +82,8 @@ class VaultConnectionReconciler:
         try:
             if missing := missing_members(connection):
                 raise InvalidSpec(f"these required fields are not set: {', '.join(missing)}")
+            if refused := self._tools.settings.policy.connection_problems(connection):
+                raise PolicyRefused("; ".join(refused))
             finding = _judge(await self._tools.clients.probe(connection))
             outage = None if finding.error else self._outage(connection)
             return _Finding(f"the server says it is in order, but requests fail: {outage}") if outage else finding

@@ -21,6 +21,7 @@ from vso.controllers.dynamic_attempt import Answer, Order, Result
 from vso.controllers.dynamic_plan import (
     Act,
     Progress,
+    ReadLimits,
     SyncReason,
     View,
     adopted,
@@ -33,6 +34,7 @@ from vso.controllers.dynamic_plan import (
 )
 from vso.controllers.dynamic_status import Announcement, Stored, renewed, stored
 from vso.controllers.leases import LeaseKeeper
+from vso.controllers.member import overruled
 from vso.controllers.outcome import EXPECTED, Expected, show_seconds
 from vso.controllers.secret_status import Success, after_failure, after_success, kept
 from vso.controllers.secret_writer import Written
@@ -87,7 +89,7 @@ class VaultDynamicSecretReconciler:
             live = await delivery.live(wanted)
             wanted = await self._keeper.recover(wanted, live)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))
-            act, reason = next_act(view, ceiling=self._ceiling(wanted))
+            act, reason = next_act(view, limits=self._limits(wanted))
             contested = act is Act.KEEP or reason in {SyncReason.MISSING, SyncReason.DRIFT}
             if contested and wanted.spec.destination.create:
                 written = wanted.status.extensions.written or (live.mac if live is not None else "")
@@ -226,6 +228,7 @@ class VaultDynamicSecretReconciler:
             parent_expires=self._keeper.end_of(answer.client),
             triggers=view.triggers,
             orphaned=order.reason is SyncReason.MISSING,
+            refresh_interval=overruled(wanted.spec.refresh_after, self._tools.settings.refresh),
         )
         status = stored(wanted, outcome, unix=self._unix())
         progress = self._fresh(wanted, view, answer, restart=rollout.open)
@@ -301,7 +304,7 @@ class VaultDynamicSecretReconciler:
         return self._next(structs.replace(wanted, status=status), progress)
 
     def _horizon(self, wanted: VaultDynamicSecret, progress: Progress) -> float | None:
-        due = due_at(wanted, progress, ceiling=self._ceiling(wanted))
+        due = due_at(wanted, progress, limits=self._limits(wanted))
         return None if due is None else max(due - self._clock.monotonic(), 0.0)
 
     def _next(self, wanted: VaultDynamicSecret, progress: Progress) -> Next:
@@ -375,8 +378,9 @@ class VaultDynamicSecretReconciler:
     def _unix(self) -> int:
         return round(self._clock.now().timestamp())
 
-    def _ceiling(self, wanted: VaultDynamicSecret) -> float:
-        return poll_ceiling(wanted, self._tools.settings.max_poll_interval)
+    def _limits(self, wanted: VaultDynamicSecret) -> ReadLimits:
+        settings = self._tools.settings
+        return ReadLimits(poll_ceiling(wanted, settings.max_poll_interval), settings.refresh)
 
     def _tell(self, synced: VaultDynamicSecret, progress: Progress, written: Written, order: Order) -> None:
         """Tell of new credentials; `synced` has the status that comes of them."""

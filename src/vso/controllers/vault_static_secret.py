@@ -12,8 +12,9 @@ from msgspec import structs
 from vso.apis.conditions import EventReason
 from vso.apis.kinds import VAULT_STATIC_SECRET
 from vso.apis.meta import Key
-from vso.apis.v1beta1 import SecretExtensions, VaultClientMeta, VaultStaticSecret, VaultStaticSecretStatus
+from vso.apis.v1beta1 import RefreshExtensions, VaultClientMeta, VaultStaticSecret, VaultStaticSecretStatus
 from vso.controllers.delivery import Delivery, Payload, Rollout, Source, destination_key, triggers
+from vso.controllers.member import overruled
 from vso.controllers.outcome import EXPECTED, Expected
 from vso.controllers.secret_status import Success, after_failure, after_success
 from vso.controllers.secret_writer import Written
@@ -55,6 +56,7 @@ class VaultStaticSecretReconciler:
         self._world = tools.world
         self._clock = tools.clock
         self._rng = tools.rng
+        self._bounds = tools.settings.refresh
         self._delivery = Delivery(tools, queue, kind=VAULT_STATIC_SECRET, store=tools.world.static)
         self._progress: dict[Key, Progress] = {}
 
@@ -67,6 +69,7 @@ class VaultStaticSecretReconciler:
         try:
             delivery.check(wanted)
             _check(wanted)
+            interval(wanted, self._bounds)
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
             current = sources(
                 wanted,
@@ -113,7 +116,7 @@ class VaultStaticSecretReconciler:
             event = EventReason.SECRET_SYNCED, f"Secret {written.destination.key.name} synced"
             delivery.synced(wanted, written, reason=read.reason, event=event)
         rollout = await self._roll_out(wanted, rendered, previous, written)
-        base = interval(wanted)
+        base = interval(wanted, self._bounds)
         horizon = back_horizon(base, self._rng) if base else None
         due = None if horizon is None else self._clock.monotonic() + horizon
         progress = Progress(sources=read.sources, mac=mac, due=due, restart=rollout.open)
@@ -165,7 +168,12 @@ class VaultStaticSecretReconciler:
             last_generation=wanted.metadata.generation,
             secret_mac=progress.mac if compares(wanted) else "",
             conditions=after_success(wanted, success, now=self._clock.now()),
-            extensions=SecretExtensions(restarted_payload=result.rollout.record, refreshed=refresh, rotated=rotate),
+            extensions=RefreshExtensions(
+                restarted_payload=result.rollout.record,
+                refreshed=refresh,
+                rotated=rotate,
+                refresh_interval=overruled(wanted.spec.refresh_after, self._bounds),
+            ),
         )
         if new == wanted.status or result.client is None:
             return new
@@ -208,7 +216,7 @@ class VaultStaticSecretReconciler:
         mac = adopt(wanted, live, triggers(wanted))
         if mac is None:
             return None
-        delay = first_look(interval(wanted), self._rng)
+        delay = first_look(interval(wanted, self._bounds), self._rng)
         due = self._clock.monotonic() + delay if delay else None
         known = self._progress[wanted.key] = Progress(sources=current, mac=mac, due=due)
         return known
@@ -254,7 +262,6 @@ class _Result:
 def _check(wanted: VaultStaticSecret) -> None:
     if wanted.spec.type not in tuple(KvType):
         raise InvalidSpec(f'unsupported secret type "{wanted.spec.type}": use kv-v1 or kv-v2')
-    interval(wanted)
 
 
 def _request(wanted: VaultStaticSecret) -> KvRequest:

@@ -24,7 +24,6 @@ from vso.kube.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from vso.kube.limit import RateLimit
 from vso.kube.patch import Patch, PatchType, merge_diff
 from vso.kube.transport import RequestSeen
 from vso.kube.watch import Added, Bookmark, Deleted, Modified, WatchEvent
@@ -50,7 +49,6 @@ __all__ = [
     "Page",
     "Patch",
     "PatchType",
-    "RateLimit",
     "RequestSeen",
     "ServerFault",
     "TooManyRequests",

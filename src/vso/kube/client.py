@@ -14,11 +14,10 @@ import msgspec
 
 from vso.apis import core, meta
 from vso.apis.meta import Key, Kind, Object
-from vso.base import Clock, SystemClock
+from vso.base import Clock, RateLimit, SystemClock
 from vso.kube.answer import Page, read_object, read_page
 from vso.kube.client_config import ClientConfig
 from vso.kube.errors import is_secret
-from vso.kube.limit import RateLimit
 from vso.kube.patch import Patch, PatchType
 from vso.kube.transport import Call, RequestSeen, Transport
 from vso.kube.watch import LineSplitter, WatchEvent, read_event

@@ -14,10 +14,9 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from vso.base import Clock
+from vso.base import Clock, RateLimit, TokenBucket
 from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConnectionFailed, from_answer
-from vso.kube.limit import RateLimit, TokenBucket
 
 CONNECTIONS: Final = 100
 # The API server drops idle connections after 90 s; with more patience than that a write meets a closed one.

@@ -4,9 +4,10 @@
 write, `horizon` says when to look again.
 """
 
+from vso.sync.authenticator import Cluster, Voucher
 from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
 from vso.sync.client import Client, ClientMeta
-from vso.sync.clients import Clients, Cluster, Gathered
+from vso.sync.clients import Clients
 from vso.sync.errors import (
     AuthInvalid,
     AuthNotFound,
@@ -20,14 +21,16 @@ from vso.sync.errors import (
     LoginSuspended,
     NotAllowed,
     OwnershipError,
+    PolicyRefused,
     ReferenceInvalid,
     RenderError,
     SyncError,
     TemplateError,
+    Throttled,
     TransformationInvalid,
     Unavailable,
 )
-from vso.sync.horizon import back_horizon, first_look, lease_horizon, refresh_interval
+from vso.sync.horizon import RefreshBounds, back_horizon, first_look, lease_horizon, refresh_interval
 from vso.sync.identity import cache_key, client_id
 from vso.sync.keystore import keystore
 from vso.sync.mac import KEY_LENGTH, Signer, digest
@@ -44,6 +47,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
+from vso.sync.policy import Policy
 from vso.sync.render import Rendered, RenderOptions, check_secret, check_source, filter_keys, payload_of, render
 from vso.sync.resolve import (
     ClientSpec,
@@ -51,12 +55,13 @@ from vso.sync.resolve import (
     References,
     Resolved,
     ServerId,
+    check_connection,
     fingerprint,
     resolve,
     resolve_auth,
     server_id,
 )
-from vso.sync.server import Server, Turn
+from vso.sync.server import Limits, Server, Turn
 from vso.sync.session import Access, Session
 from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 
@@ -80,14 +85,17 @@ __all__ = [
     "Deferred",
     "Destination",
     "DestinationClaimed",
-    "Gathered",
     "InvalidSpec",
+    "Limits",
     "LoginId",
     "LoginSuspended",
     "NotAllowed",
     "OwnershipError",
+    "Policy",
+    "PolicyRefused",
     "ReferenceInvalid",
     "References",
+    "RefreshBounds",
     "RenderError",
     "RenderOptions",
     "Rendered",
@@ -103,13 +111,16 @@ __all__ = [
     "TemplateEngine",
     "TemplateError",
     "TemplateInput",
+    "Throttled",
     "TransformationInvalid",
     "Turn",
     "Unavailable",
     "Validity",
+    "Voucher",
     "Wanted",
     "back_horizon",
     "cache_key",
+    "check_connection",
     "check_secret",
     "check_source",
     "client_id",

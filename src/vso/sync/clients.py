@@ -9,34 +9,30 @@ identity is `resolve`'s.
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import BackOff, Clock, jitter
+from vso.sync.authenticator import Authenticator, Cluster, LoggedIn, key_of
 from vso.sync.breaker import LoginGate
 from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
-from vso.sync.resolve import ClientSpec, LoginId, ServerId, server_id
-from vso.sync.server import Observer, Server, Turn
+from vso.sync.resolve import ClientSpec, LoginId, ServerId, limits_of, server_id
+from vso.sync.server import Limits, Observer, Server, Turn
 from vso.sync.session import Access, Identity, Session
 from vso.vault import (
-    METHODS,
-    Auth,
     Connection,
-    Credentials,
     Denied,
     SealStatus,
     TLSFailed,
     TokenLife,
     Transport,
     VaultError,
-    login,
     renew_self,
     revoke_self,
 )
@@ -45,27 +41,6 @@ R = TypeVar("R")
 
 _RENEWAL_CHECK: Final = 1.0
 """Seconds between two looks for tokens that are due; a token lives for a minute at least in practice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Credentials for one login, and the cache key that they give it."""
-
-    credentials: Credentials
-    cache_key: str
-
-
-class Cluster(Protocol):
-    """What logins need of Kubernetes."""
-
-    async def gather(self, spec: ClientSpec) -> Gathered:
-        """Fetch the credentials of a login. Raises CredentialMissing, or the cluster's own errors."""
-
-    async def connection(self, connection: VaultConnection) -> Connection:
-        """Turn the resource into settings, reading its CA. Raises ConnectionInvalid or the cluster's errors."""
-
-    def is_current(self, connection: VaultConnection) -> bool:
-        """Whether the resource is still what the cluster holds, as far as it says how to reach a server."""
 
 
 class Clients:
@@ -96,6 +71,7 @@ class Clients:
         self._identities: OrderedDict[LoginId, Identity] = OrderedDict()
         self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
+        self._authenticator = Authenticator(cluster, clock)
 
     async def __aenter__(self) -> Self:
         await self._flights.__aenter__()
@@ -266,6 +242,8 @@ class Clients:
 
     async def _revoke(self, identity: Identity, session: Session, namespace: str) -> None:
         # At best effort: a token that stays ends by itself.
+        if session.lent:
+            return
         with suppress(VaultError, SyncError):
             await self.send(
                 identity,
@@ -290,18 +268,7 @@ class Clients:
         try:
             server = await self._server(spec.connection)
             server.check()  # before a token is requested in vain
-            gathered = await self._cluster.gather(spec)
-            issued = self._clock.monotonic()
-            payload = await METHODS[spec.merged.method].payload(gathered.credentials)
-            auth = await server.call(
-                lambda transport: login(
-                    transport,
-                    spec.merged.mount,
-                    payload,
-                    namespace=spec.merged.namespace,
-                    headers=spec.merged.headers,
-                )
-            )
+            found = await self._authenticator.log_in(spec, server)
         except Unavailable:
             raise
         except Exception as exc:
@@ -309,16 +276,18 @@ class Clients:
             if not (isinstance(exc, VaultError) and exc.outage):
                 identity.gate.failed(exc, self._clock.monotonic())
             raise
-        return self._logged(identity, auth, issued, gathered.cache_key)
+        return self._logged(identity, found)
 
-    def _logged(self, identity: Identity, auth: Auth, issued: float, cache_key: str) -> Session:
+    def _logged(self, identity: Identity, found: LoggedIn) -> Session:
         identity.serials += 1
         identity.current = Session(
-            token=auth.client_token,
-            accessor=auth.accessor,
-            life=TokenLife.of(auth, issued),
-            cache_key=cache_key,
+            token=found.auth.client_token,
+            accessor=found.auth.accessor,
+            life=TokenLife.of(found.auth, found.issued),
+            cache_key=key_of(identity.spec, found.provider_uid),
             serial=identity.serials,
+            certificate=found.certificate,
+            lent=found.lent,
         )
         if identity.gate.succeeded():
             self._observer(identity.spec.login, Turn.UP)
@@ -332,7 +301,13 @@ class Clients:
             session.used = False
             try:
                 auth = await server.call(
-                    lambda transport: renew_self(transport, session.token, namespace=identity.spec.merged.namespace)
+                    lambda transport: renew_self(
+                        transport,
+                        session.token,
+                        namespace=identity.spec.merged.namespace,
+                        certificate=session.certificate,
+                    ),
+                    urgent=True,
                 )
             except (VaultError, SyncError) as exc:
                 session.not_renewed(issued, for_ever=isinstance(exc, Denied))
@@ -367,14 +342,14 @@ class Clients:
         identity = server_id(connection)
         if settings == server.transport.connection or self._servers.get(identity) is not server:
             return server
-        fresh = self._servers[identity] = self._server_of(identity, settings)
+        fresh = self._servers[identity] = self._server_of(identity, settings, limits_of(connection))
         fresh.inherit(server)
         await server.close()
         return fresh
 
     async def _reach(self, identity: ServerId, connection: VaultConnection) -> Server:
         settings = await self._cluster.connection(connection)
-        server = self._server_of(identity, settings)
+        server = self._server_of(identity, settings, limits_of(connection))
         if self._cluster.is_current(connection):
             self._servers[identity] = server
         else:
@@ -382,13 +357,14 @@ class Clients:
             server.retire()
         return server
 
-    def _server_of(self, identity: ServerId, settings: Connection) -> Server:
+    def _server_of(self, identity: ServerId, settings: Connection, limits: Limits) -> Server:
         return Server(
             identity,
             self._connect(settings),
             timeout=settings.timeout,
             clock=self._clock,
             observer=self._observer,
+            limits=limits,
         )
 
     def _suspended(self, identity: Identity, error: Exception, seconds: float) -> LoginSuspended:

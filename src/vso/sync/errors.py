@@ -4,6 +4,7 @@
     ├── ReferenceInvalid         malformed, or the named object does not exist or may not be used
     │   ├── AuthNotFound, ConnectionNotFound
     │   ├── NotAllowed           a namespace policy refuses it
+    │   ├── PolicyRefused        the administrator of the operator does not permit it
     │   └── AuthInvalid          VaultAuth and VaultAuthGlobal do not add up to a login
     ├── ConnectionInvalid        address, headers or CA of the VaultConnection cannot be used
     ├── CredentialMissing        what the login needs is not in the cluster
@@ -17,6 +18,7 @@
         ├── LoginSuspended       the identity's login failed and waits for its next attempt
         ├── ConnectionSuspended  the connection's breaker is open
         └── Deferred             the server has no room for the request just now
+            └── Throttled        the connection's own limit has none
 
 All but `Unavailable` are the user's to mend: the operator reports them and waits for a change, looking
 again at long intervals. No text contains a secret.
@@ -43,6 +45,10 @@ class ConnectionNotFound(ReferenceInvalid):
 
 class NotAllowed(ReferenceInvalid):
     """The object exists but does not admit this namespace."""
+
+
+class PolicyRefused(ReferenceInvalid):
+    """The administrator of the operator does not permit it; the text names the flag."""
 
 
 class AuthInvalid(ReferenceInvalid):
@@ -105,3 +111,7 @@ class ConnectionSuspended(Unavailable):
 
 class Deferred(Unavailable):
     """The server answers, but is too slow for another request just now: no failure to report, unless it goes on."""
+
+
+class Throttled(Deferred):
+    """The connection's limit on requests is used up: however long that goes on, it is what was asked for."""

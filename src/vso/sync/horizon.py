@@ -3,6 +3,7 @@
 Pure: durations are seconds, chance is an argument.
 """
 
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -17,6 +18,18 @@ _LATEST: Final = 0.95
 def back_horizon(seconds: float, rng: Random) -> float:
     """Draw from (0.8, 0.9] of `seconds`: early enough, and spread."""
     return seconds * 0.9 - jitter(seconds * 0.1, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshBounds:
+    """The administrator's say on `refreshAfter` (D21), in seconds; 0 says nothing."""
+
+    minimum: float = 0.0
+    default: float = 0.0
+
+    def in_force(self, asked: float) -> float:
+        """What counts where `asked` is asked for; 0 for neither."""
+        return max(asked, self.minimum) if asked > 0 else self.default
 
 
 def refresh_interval(refresh_after: float, *, compares: bool) -> float:

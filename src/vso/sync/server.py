@@ -6,13 +6,15 @@ hundreds of resources at once when it comes back (regressions R10, R11, R29).
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
-from vso.base import Clock
+from vso.base import Clock, RateLimit
 from vso.sync.breaker import PROBE_INTERVAL, Breaker
-from vso.sync.errors import ConnectionSuspended, Deferred
+from vso.sync.errors import ConnectionSuspended, Deferred, Throttled
 from vso.sync.flight import Slots
+from vso.sync.pace import Pace
 from vso.vault import RateLimited, SealStatus, ServerFault, TimedOut, Transport, VaultError, seal_status
 
 R = TypeVar("R")
@@ -45,6 +47,14 @@ Observer = Callable[[Hashable, Turn], None]
 """Told the identity of the server, login or owner of leases, and what became of it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What all requests to one server together may take (D28); a `rate` of 0 per second is none."""
+
+    rate: RateLimit = field(default_factory=RateLimit)
+    in_flight: int = MAX_IN_FLIGHT
+
+
 class Server:
     """Sends requests through one transport; knows whether the server is in order."""
 
@@ -56,6 +66,7 @@ class Server:
         timeout: float,
         clock: Clock,
         observer: Observer,
+        limits: Limits = Limits(),
     ) -> None:
         self.identity = identity
         self.transport = transport
@@ -63,7 +74,9 @@ class Server:
         self._clock = clock
         self._observer = observer
         self._breaker = Breaker()
-        self._slots = Slots(FIRST_REQUESTS)
+        self._most = limits.in_flight
+        self._pace = Pace(limits.rate, now=clock.monotonic())
+        self._slots = Slots(self._fewest)
         self._last_answer: float | None = None
         self._slow_until = float("-inf")
         self._users = 0
@@ -85,15 +98,34 @@ class Server:
             return
         raise ConnectionSuspended(str(outage), retry_in=PROBE_INTERVAL * 4, waits_for=self.identity, cause=outage)
 
-    async def call(self, request: Callable[[Transport], Awaitable[R]]) -> R:
-        """Run `request` as soon as there is a slot.
+    async def call(self, request: Callable[[Transport], Awaitable[R]], *, urgent: bool = False) -> R:
+        """Run `request` as soon as there is a slot; one that is `urgent` does not count against the rate.
 
         Raises ConnectionSuspended while the server is out of order and Deferred while it is too slow to take more,
         both without sending anything; otherwise whatever `request` raises.
         """
         self.check()
+        if not urgent:
+            await self._take_turn()
         async with self._in_use():
             return await self._queued(request)
+
+    @property
+    def _fewest(self) -> int:
+        return min(FIRST_REQUESTS, self._most)
+
+    async def _take_turn(self) -> None:
+        """Keep to the rate: a short wait is waited for, a longer one is the resource's own."""
+        wait = self._pace.reserve(self._clock.monotonic(), patience=_PATIENCE)
+        if wait > _PATIENCE:
+            raise Throttled(
+                "the connection's limit on requests per second is used up; this one is put off",
+                retry_in=wait,
+                waits_for=None,
+                cause=TimeoutError(),
+            )
+        if wait > 0:
+            await self._clock.sleep(wait)
 
     async def _queued(self, request: Callable[[Transport], Awaitable[R]]) -> R:
         if not await self._slots.acquire(_PATIENCE):
@@ -181,7 +213,7 @@ class Server:
                 return self.answered_since(begun)
             case RateLimited() if self.answered_since(begun - _LATELY):
                 # The quota may be that of one mount; if it is everybody's, fewer requests at a time keep to it.
-                self._slots.limit = FIRST_REQUESTS
+                self._slots.limit = self._fewest
                 self._slow_until = self._clock.monotonic() + max(_SLOW, _asked(error))
                 return True
             case _:
@@ -189,8 +221,8 @@ class Server:
 
     def _answered(self) -> None:
         now = self._last_answer = self._clock.monotonic()
-        if self._slots.limit < MAX_IN_FLIGHT and now >= self._slow_until:
-            self._slots.limit = MAX_IN_FLIGHT
+        if self._slots.limit < self._most and now >= self._slow_until:
+            self._slots.limit = self._most
             self._slots.admit()
         if self._breaker.answered():
             self._observer(self.identity, Turn.UP)
@@ -205,7 +237,7 @@ class Server:
             self._observer(self.identity, Turn.UP)
 
     def _outage_began(self, error: VaultError, *, by_request: bool) -> None:
-        self._slots.limit = FIRST_REQUESTS
+        self._slots.limit = self._fewest
         if self._breaker.failed(error, by_request=by_request, retry_at=self._clock.monotonic() + _asked(error)):
             self._observer(self.identity, Turn.DOWN)
 

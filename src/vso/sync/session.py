@@ -11,7 +11,7 @@ from typing import Final
 from vso.base import Sensitive
 from vso.sync.breaker import LoginGate
 from vso.sync.resolve import ClientSpec, ServerId
-from vso.vault import TokenLife
+from vso.vault import ClientCertificate, TokenLife
 
 _EARLY: Final = 2.0
 """Seconds before its end from which on a token is not used for another request."""
@@ -38,7 +38,8 @@ class Access:
 class Session:
     """A token and its life; `serial` tells a login from the one that replaced it.
 
-    `holders` are the owners of leases that hang on the token: those leases die with it.
+    `holders` are the owners of leases that hang on the token: those leases die with it. `certificate` is shown when it
+    is renewed. A `lent` token was made by somebody else and is never revoked.
     """
 
     token: Sensitive[str]
@@ -47,6 +48,8 @@ class Session:
     cache_key: str
     serial: int
     used: bool = True
+    certificate: ClientCertificate | None = None
+    lent: bool = False
     holders: set[Hashable] = field(default_factory=set)
     born: float = field(init=False)
     final_since: float | None = field(init=False)

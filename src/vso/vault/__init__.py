@@ -4,8 +4,19 @@ Start at `transport` (one request) and `errors` (what can go wrong, drawn); then
 `kv`, `logical` and `pki`.
 """
 
-from vso.vault.auth import METHODS, Credentials, Method, MissingCredential, Payload, kubernetes
-from vso.vault.connection import Connection
+from vso.vault.auth import (
+    METHODS,
+    ClientCertificate,
+    Credentials,
+    LoginRequest,
+    Method,
+    MissingCredential,
+    Payload,
+    Settings,
+    Source,
+    SourceKind,
+)
+from vso.vault.connection import Connection, is_within
 from vso.vault.errors import (
     BadAnswer,
     CertificateNotFound,
@@ -50,6 +61,7 @@ from vso.vault.response import Auth, Response
 from vso.vault.static_role import StaticCreds, parse_static
 from vso.vault.token import TokenLife, TokenStatus, lookup_self, renew_self, revoke_self
 from vso.vault.transport import Call, Null, Transport, VaultRequestSeen
+from vso.vault.wrapping import unwrap
 
 __all__ = [
     "METHODS",
@@ -58,6 +70,7 @@ __all__ = [
     "Call",
     "Certificate",
     "CertificateNotFound",
+    "ClientCertificate",
     "Connection",
     "Credentials",
     "Deleted",
@@ -73,6 +86,7 @@ __all__ = [
     "LogicalRequest",
     "LogicalSecret",
     "LoginRefused",
+    "LoginRequest",
     "Method",
     "MissingCredential",
     "NoData",
@@ -87,6 +101,9 @@ __all__ = [
     "SealStatus",
     "Sealed",
     "ServerFault",
+    "Settings",
+    "Source",
+    "SourceKind",
     "Stale",
     "Standby",
     "StaticCreds",
@@ -100,10 +117,10 @@ __all__ = [
     "VaultError",
     "VaultRequestSeen",
     "WrongEngine",
+    "is_within",
     "issue",
     "issue_body",
     "issue_path",
-    "kubernetes",
     "login",
     "lookup_lease",
     "lookup_self",
@@ -118,5 +135,6 @@ __all__ = [
     "revoke_lease",
     "revoke_self",
     "seal_status",
+    "unwrap",
     "wire_method",
 ]

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +18,8 @@ from vso.vault.auth.method import ClientCertificate, MissingCredential
 from vso.vault.errors import InvalidConnection
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_PLAIN: Final = re.compile(r"[!-\[\]-~]+")
+_PORTS: Final = {"http": 80, "https": 443}
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -28,6 +31,7 @@ class Connection:
     `headers` go with every request. `ca_pem` replaces the system's certificate authorities. Creating one
     raises InvalidConnection if the address, a header, the proxy or the timeout cannot be used; `ca_pem` is checked
     by `tls_context`. `proxy` is the URL of an HTTP proxy, ``none`` for none, "" for what the environment says.
+    `permitted` are the addresses that a redirect may lead to, as `is_within` takes them; empty, any.
     """
 
     address: str
@@ -37,6 +41,7 @@ class Connection:
     skip_tls_verify: bool = False
     timeout: float = 60.0
     proxy: str = field(default="", repr=False)
+    permitted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_address(self.address)
@@ -55,6 +60,30 @@ class Connection:
         """The address as messages may show it: without user information."""
         parts = urlsplit(self.base)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def is_within(address: str, permitted: str) -> bool:
+    """Whether one URL lies within another: the same scheme and port, a host that fits, a path at or below.
+
+    The host of `permitted` may have ``*`` for any characters, dots included.
+    """
+    try:
+        mine, theirs = urlsplit(address.strip()), urlsplit(permitted.strip())
+        same_port = _port(mine) == _port(theirs)
+    except ValueError:
+        return False
+    path = f"{mine.path.rstrip('/')}/"
+    return (
+        mine.scheme == theirs.scheme
+        and same_port
+        and fnmatchcase((mine.hostname or "").lower(), (theirs.hostname or "").lower())
+        and path.startswith(f"{theirs.path.rstrip('/')}/")
+        and not {".", ".."} & set(path.split("/"))
+    )
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or _PORTS.get(parts.scheme)
 
 
 def tls_context(connection: Connection, certificate: ClientCertificate | None = None) -> ssl.SSLContext:
@@ -129,6 +158,9 @@ def _check_address(address: str) -> None:
             "the address of the connection must be a URL such as https://vault.example:8200, "
             f"with http or https and a host; its scheme is {parts.scheme!r}"
         )
+    if not _PLAIN.fullmatch(address.strip()):
+        # Programs differ in what they take such a URL for, so one that was checked might lead elsewhere.
+        raise InvalidConnection("the address of the connection has characters that no URL may have, or a backslash")
     if parts.query or parts.fragment:
         raise InvalidConnection("the address of the connection must have no query and no fragment")
 

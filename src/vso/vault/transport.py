@@ -22,7 +22,7 @@ from yarl import URL
 from vso.base import Clock, Sensitive, proxy_for
 from vso.vault.answer import Answer, Asked, judge, retry_after
 from vso.vault.auth.method import ClientCertificate
-from vso.vault.connection import Connection, check_header, tls_context
+from vso.vault.connection import Connection, check_header, is_within, tls_context
 from vso.vault.errors import BadAnswer, RedirectRefused, Standby, Unreachable, VaultError
 from vso.vault.failure import Lost, failure_of
 from vso.vault.path import encode_target, normal_path
@@ -176,7 +176,7 @@ class Transport:
             async with asyncio.timeout(self._connection.timeout):
                 answer = await self._send(asked, url, headers, body)
                 if isinstance(answer, str):
-                    target = _redirect(url, answer, asked)
+                    target = _redirect(url, answer, asked, self._connection.permitted)
                     answer = await self._send(asked, target, headers, body)
         except (aiohttp.ClientError, OSError) as exc:  # TimeoutError is an OSError
             raise failure_of(exc, self._connection, asked) from exc
@@ -278,7 +278,7 @@ def _raw(answer: Answer, asked: Asked, key: str) -> Response | None:
         raise BadAnswer(f"the answer to {asked} is no text: ask for the form in PEM", path=asked.path) from None
 
 
-def _redirect(url: str, location: str, asked: Asked) -> str:
+def _redirect(url: str, location: str, asked: Asked, permitted: tuple[str, ...]) -> str:
     """Return where to send the request again: it carries the token, so never from https to plain http."""
     try:
         target = urljoin(url, location)
@@ -290,6 +290,12 @@ def _redirect(url: str, location: str, asked: Asked) -> str:
         raise RedirectRefused(
             f"{asked} is redirected from {old.scheme} to {new.scheme or 'nowhere'}, which is not followed: "
             "check the address of the connection and the server's api_addr",
+            path=asked.path,
+        )
+    if permitted and not any(is_within(target, one) for one in permitted):
+        raise RedirectRefused(
+            f"{asked} is redirected to {new.scheme}://{new.hostname}, which is none of the addresses that this "
+            "operator may reach (--allowed-vault-addresses)",
             path=asked.path,
         )
     return target

@@ -5,8 +5,9 @@ would, and what its own requests are answered.
 """
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Hashable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from copy import deepcopy
 from random import Random
 from typing import Any, Self, TypeVar
@@ -23,13 +24,15 @@ from vso.base import Sensitive
 from vso.controllers import ControllerSettings, KubernetesCluster, Tools, VaultStaticSecretReconciler, new_world
 from vso.kube import AlreadyExists, ApiError, Client, ClientConfig, Conflict, NotFound, Patch, PatchType
 from vso.runtime import EventRecorder, Next, WorkQueue
-from vso.sync import Budget, Clients, Signer, TemplateEngine, Turn, destination_of
+from vso.sync import Budget, Clients, Policy, Signer, TemplateEngine, Turn, destination_of
 from vso.vault import Auth, Call, Connection, Response, Transport
 
 T = TypeVar("T", bound=Object)
 Json = dict[str, Any]
 
 KEY = Key("app", "web")
+_CLAIMS = b'{"kubernetes.io":{"serviceaccount":{"uid":"00000000-0000-0000-0000-00000000abcd"}}}'
+_TOKEN = f"e30.{urlsafe_b64encode(_CLAIMS).decode().rstrip('=')}.c"
 
 
 class Cluster(Client):
@@ -87,7 +90,7 @@ class Cluster(Client):
         return self.read(kind, key.name)
 
     async def create_token(self, service_account: Key, **_: Any) -> core.TokenRequest:
-        return core.TokenRequest(status=core.TokenRequestStatus(token="a.b.c"))
+        return core.TokenRequest(status=core.TokenRequestStatus(token=_TOKEN))
 
     def _store(self, kind: str, name: str, body: Json) -> None:
         self.version += 1
@@ -121,6 +124,9 @@ class Vault(Transport):
             raise self.error
         return Response(data=Sensitive(msgspec.json.encode(self.fields)))
 
+    def showing(self, certificate: object) -> AbstractAsyncContextManager[Self]:
+        return nullcontext(self)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -135,7 +141,7 @@ class Bench:
         self.world = new_world("op")
         self.signer = Signer(bytes(16))
         self.clients = Clients(
-            KubernetesCluster(self.cluster, self.world.connections),
+            KubernetesCluster(self.cluster, self.world.connections, Policy(operator_namespace="op")),
             connect=lambda _: self.vault,
             clock=self.clock,
             rng=Random(1),

@@ -22,6 +22,7 @@ from vso.controllers.dynamic_plan import (
     NEVER_ENDS,
     Act,
     Progress,
+    ReadLimits,
     SyncReason,
     View,
     adopted,
@@ -31,11 +32,12 @@ from vso.controllers.dynamic_plan import (
     next_act,
     pause,
 )
-from vso.sync import Destination
+from vso.sync import Destination, RefreshBounds
 from vso.vault import StaticCreds
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 LIVE = Destination(mac="m")
+FREE = ReadLimits(0.0, RefreshBounds())
 FRESH = Progress(inputs="i", since=0.0, share=0.5)
 QUIET = ("", "", "")
 
@@ -68,7 +70,7 @@ def look(
 ) -> tuple[Act, SyncReason]:
     """What is to be done with `one`, whose Secret is in place, at `now`."""
     members = {"live": LIVE, "inputs": "i", "triggers": QUIET, "replace_at": None, **view}
-    return next_act(View(wanted=one, progress=progress, now=now, **members), ceiling=0.0)  # type: ignore[arg-type]
+    return next_act(View(wanted=one, progress=progress, now=now, **members), limits=FREE)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 10**7), st.integers(0, 90), st.floats(0, 1, exclude_max=True), st.booleans(), st.booleans())
@@ -80,7 +82,7 @@ def test_every_lease_is_looked_at_within_its_window(
     if leaseless:
         status = structs.replace(status, secret_lease=VaultSecretLease())
     one = wanted(status, renewal_percent=percent, refresh_after=f"{duration}s")
-    due = due_at(one, Progress(inputs="", since=0.0, share=share), ceiling=0)
+    due = due_at(one, Progress(inputs="", since=0.0, share=share), limits=FREE)
     assert due is not None
     assert duration * percent / 100 <= due + 1e-6
     assert due <= duration * min(percent / 100 + 0.1, 0.95) + 1e-6
@@ -89,7 +91,7 @@ def test_every_lease_is_looked_at_within_its_window(
 @given(st.integers(-5, 10**7), st.floats(0, 1, exclude_max=True), st.sampled_from(["", "* * * * *"]))
 def test_rotated_credentials_are_read_right_after_their_ttl(ttl: int, share: float, schedule: str) -> None:
     """0 to 1 s after it ended, never before (regressions R17)."""
-    due = due_at(wanted(rotated(ttl, schedule=schedule)), Progress(inputs="", since=100.0, share=share), ceiling=0)
+    due = due_at(wanted(rotated(ttl, schedule=schedule)), Progress(inputs="", since=100.0, share=share), limits=FREE)
     assert due is not None
     assert 0 < due - 100.0 - max(ttl, 0) <= 1
 
@@ -97,7 +99,9 @@ def test_rotated_credentials_are_read_right_after_their_ttl(ttl: int, share: flo
 @given(st.floats(1, 1e5), st.floats(0, 1, exclude_max=True))
 def test_a_poll_ceiling_bounds_the_time_between_reads(ceiling: float, share: float) -> None:
     """At least 0.8 and at most 0.9 of it (D18, regressions R18)."""
-    due = due_at(wanted(rotated(10**7)), Progress(inputs="", since=0.0, share=share), ceiling=ceiling)
+    due = due_at(
+        wanted(rotated(10**7)), Progress(inputs="", since=0.0, share=share), limits=ReadLimits(ceiling, RefreshBounds())
+    )
     assert due is not None
     assert 0.8 * ceiling <= due <= 0.9 * ceiling + 1e-9
 
@@ -105,7 +109,7 @@ def test_a_poll_ceiling_bounds_the_time_between_reads(ceiling: float, share: flo
 def test_what_has_neither_lease_nor_interval_is_read_once() -> None:
     """Then only a change leads to another read (regressions R19)."""
     status = structs.replace(leased(), secret_lease=VaultSecretLease())
-    assert due_at(wanted(status), FRESH, ceiling=0) is None
+    assert due_at(wanted(status), FRESH, limits=FREE) is None
     assert look(wanted(status), now=1e9) == (Act.KEEP, SyncReason.PERIODIC)
 
 
@@ -123,7 +127,7 @@ def test_leases_over_many_lives_and_leaders_are_renewed_once_per_window() -> Non
         progress = adopted(one, LIVE, fresh=fresh, unix=booted, payload="p")
         assert progress is not None
         assert progress.replace_by is None
-        due = due_at(one, progress, ceiling=0)
+        due = due_at(one, progress, limits=FREE)
         assert due is not None
         assert look(one, progress, now=due - 0.01)[0] is Act.KEEP
         assert look(one, progress, now=due + 0.01)[0] is Act.RENEW
@@ -247,6 +251,6 @@ def test_a_clock_that_was_set_back_delays_nothing() -> None:
     one = wanted(structs.replace(status, extensions=extensions))
     progress = adopted(one, LIVE, fresh=FRESH, unix=START, payload="p")
     assert progress is not None
-    due = due_at(one, progress, ceiling=0)
+    due = due_at(one, progress, limits=FREE)
     assert due is not None
     assert due <= 600 * 0.77

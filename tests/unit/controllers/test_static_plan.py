@@ -16,6 +16,7 @@ from vso.apis.v1beta1 import (
     VaultStaticSecretSpec,
     VaultStaticSecretStatus,
 )
+from vso.controllers.member import overruled
 from vso.controllers.static_plan import (
     Progress,
     Sources,
@@ -25,7 +26,7 @@ from vso.controllers.static_plan import (
     reason_to_read,
     sources,
 )
-from vso.sync import Destination, InvalidSpec, LoginId, ServerId
+from vso.sync import Destination, InvalidSpec, LoginId, RefreshBounds, ServerId
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOGIN = LoginId(ServerId(Key("a", "c"), "u1", "s"), Key("a", "v"), "u2", "l", "a")
@@ -113,11 +114,23 @@ def test_after_a_start_a_resource_in_sync_is_left_alone(
 def test_zero_and_unset_mean_the_same_interval(text: str, hmac: bool, seconds: float) -> None:
     """60 s where MACs are kept, else no polling (api.md section 4.4)."""
     spec = replace(SPEC, refresh_after=text, hmac_secret_data=hmac)
-    assert interval(replace(WANTED, spec=spec)) == seconds
+    assert interval(replace(WANTED, spec=spec), RefreshBounds()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds", "recorded"),
+    [("5s", 30, "30s"), ("30s", 30, ""), ("5m", 300, ""), ("", 120, "2m0s"), ("0s", 120, "2m0s")],
+)
+def test_the_administrator_bounds_the_interval(asked: str, seconds: float, recorded: str) -> None:
+    """What is shorter or not set is replaced, and the status tells so; the rest is left alone (D21)."""
+    bounds = RefreshBounds(minimum=30, default=120)
+    one = replace(WANTED, spec=replace(SPEC, refresh_after=asked))
+    assert interval(one, bounds) == seconds
+    assert overruled(one.spec.refresh_after, bounds) == recorded
 
 
 @pytest.mark.parametrize("text", ["soon", "5", "-5m"])
 def test_an_interval_that_cannot_be_read_is_named(text: str) -> None:
     """Field and value."""
     with pytest.raises(InvalidSpec, match=r"spec.refreshAfter: invalid duration"):
-        interval(replace(WANTED, spec=replace(SPEC, refresh_after=text)))
+        interval(replace(WANTED, spec=replace(SPEC, refresh_after=text)), RefreshBounds())

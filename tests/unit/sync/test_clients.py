@@ -1,10 +1,11 @@
 """The cache of logged-in clients, on a server that a test scripts request by request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,19 +15,20 @@ from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, ObjectMeta
 from vso.apis.v1beta1 import KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
 from vso.base import BackOff, Sensitive
-from vso.sync import Clients, ClientSpec, ConnectionSuspended, Gathered, LoginSuspended, Turn, resolve
+from vso.sync import Clients, ClientSpec, ConnectionSuspended, LoginSuspended, Policy, Turn, resolve
 from vso.vault import (
     Auth,
     Call,
     Connection,
-    Credentials,
     Denied,
     Invalid,
     KvRequest,
     KvType,
     LoginRefused,
+    MissingCredential,
     Response,
     Sealed,
+    Settings,
     TimedOut,
     TLSFailed,
     Transport,
@@ -60,8 +62,40 @@ class Script(Transport):
         await asyncio.sleep(0)
         return await self.answers[path](call)
 
+    def showing(self, certificate: object) -> AbstractAsyncContextManager[Self]:
+        return nullcontext(self)
+
     async def close(self) -> None:
         self.closed = True
+
+
+class AtHand:
+    """A ServiceAccount's token, without asking anybody."""
+
+    settings = Settings({"role": "r", "serviceAccount": "default"})
+
+    def __init__(self, cluster: "OneCluster") -> None:
+        self._cluster = cluster
+
+    async def provider_uid(self) -> str:
+        return UID.format(3)
+
+    async def token(self, *, audiences: Sequence[str], seconds: int) -> Sensitive[str]:
+        self._cluster.gathered += 1
+        await asyncio.sleep(0)
+        return Sensitive("jwt")
+
+    async def annotations(self) -> Mapping[str, str]:
+        return {}
+
+    async def secret(self, key: str) -> Sensitive[str]:
+        raise MissingCredential(key)
+
+    async def find_secret(self, key: str) -> Sensitive[str] | None:
+        return None
+
+    async def file(self) -> Sensitive[str]:
+        raise MissingCredential("file")
 
 
 class OneCluster:
@@ -74,10 +108,8 @@ class OneCluster:
     def is_current(self, connection: VaultConnection) -> bool:
         return self.current
 
-    async def gather(self, spec: ClientSpec) -> Gathered:
-        self.gathered += 1
-        await asyncio.sleep(0)
-        return Gathered(Credentials(settings={"role": "r"}, secrets={"jwt": Sensitive("jwt")}), "kubernetes-key")
+    def credentials(self, spec: ClientSpec) -> AtHand:
+        return AtHand(self)
 
     async def connection(self, connection: VaultConnection) -> Connection:
         await asyncio.sleep(0)
@@ -148,7 +180,7 @@ def spec_of(consumer: str = "app", **changes: Any) -> ClientSpec:
             return connection
 
     options = GlobalOptions(operator_namespace="op")
-    return resolve("app/vault", consumer=consumer, references=Found(), options=options)
+    return resolve("app/vault", consumer=consumer, references=Found(), options=options, policy=Policy())
 
 
 @pytest.fixture

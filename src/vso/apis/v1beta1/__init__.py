@@ -43,6 +43,7 @@ from vso.apis.v1beta1.secret_transformation import (
     SecretTransformationStatus,
 )
 from vso.apis.v1beta1.status import (
+    RefreshExtensions,
     SecretExtensions,
     VaultClientMeta,
     VaultSecretLease,
@@ -153,6 +154,7 @@ __all__ = [
     "PendingCertificate",
     "PendingLease",
     "RawResponse",
+    "RefreshExtensions",
     "RolloutRestartTarget",
     "SecretExtensions",
     "SecretKeyRef",

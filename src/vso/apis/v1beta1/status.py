@@ -66,3 +66,11 @@ class SecretExtensions(Block, frozen=True, kw_only=True):
     ] = ""
     refreshed: Annotated[str, Field("Value of the refresh annotation that was handled last.")] = ""
     rotated: Annotated[str, Field("Value of the rotate annotation that was handled last.")] = ""
+
+
+class RefreshExtensions(SecretExtensions, frozen=True, kw_only=True):
+    """What is recorded of secrets that are read again and again."""
+
+    refresh_interval: Annotated[
+        str, Field("The refreshAfter in force, where the operator's settings overrule the resource.")
+    ] = ""

@@ -12,7 +12,7 @@ from vso.apis.v1beta1.status import (
     ClientMeta,
     Conditions,
     LastGeneration,
-    SecretExtensions,
+    RefreshExtensions,
     SecretMac,
     VaultClientMeta,
     VaultSecretLease,
@@ -111,7 +111,7 @@ class LeaseToRevoke(Block, frozen=True, kw_only=True):
     expires: Annotated[int, Field("When it runs out by itself, in Unix seconds.", format="int64")] = 0
 
 
-class DynamicExtensions(SecretExtensions, frozen=True, kw_only=True):
+class DynamicExtensions(RefreshExtensions, frozen=True, kw_only=True):
     """What this operator records of leases beyond the original's status."""
 
     inputs: Annotated[str, Field("HMAC of what the credentials were requested and rendered with.")] = ""

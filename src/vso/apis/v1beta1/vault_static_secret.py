@@ -13,7 +13,7 @@ from vso.apis.v1beta1.status import (
     ClientMeta,
     Conditions,
     LastGeneration,
-    SecretExtensions,
+    RefreshExtensions,
     SecretMac,
     VaultClientMeta,
 )
@@ -65,8 +65,8 @@ class VaultStaticSecretStatus(Block, frozen=True, kw_only=True):
     secret_mac: SecretMac = msgspec.field(default="", name="secretMAC")
     vault_client_meta: ClientMeta = VaultClientMeta()
     conditions: Conditions = ()
-    extensions: Annotated[SecretExtensions, Field("What this operator records beyond the original's status.")] = (
-        SecretExtensions()
+    extensions: Annotated[RefreshExtensions, Field("What this operator records beyond the original's status.")] = (
+        RefreshExtensions()
     )
 
 

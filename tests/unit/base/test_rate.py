@@ -2,8 +2,7 @@
 
 import pytest
 
-from vso.kube import RateLimit
-from vso.kube.limit import TokenBucket
+from vso.base import RateLimit, TokenBucket
 
 
 def test_without_a_rate_nobody_waits() -> None:

@@ -1,4 +1,4 @@
-"""The optional brake on requests to the API server (operations.md section 1.4, ``--kube-client-qps``).
+"""An optional brake on requests: to the API server (``--kube-client-qps``), or to one Vault server (D28).
 
 Pure: the caller brings the time and does the waiting.
 """
