@@ -20,6 +20,8 @@ from vso.vault.connection import Connection, is_within
 from vso.vault.errors import (
     BadAnswer,
     CertificateNotFound,
+    CloudRefused,
+    CloudUnavailable,
     Deleted,
     Denied,
     Invalid,
@@ -70,6 +72,8 @@ __all__ = [
     "Call",
     "Certificate",
     "CertificateNotFound",
+    "CloudRefused",
+    "CloudUnavailable",
     "ClientCertificate",
     "Connection",
     "Credentials",

@@ -9,6 +9,8 @@
     |-- Invalid                 400 and other 4xx: the request itself is wrong
     |-- Denied                  403: the token may not do this, or is no longer known
     |-- LoginRefused            the login was answered, but not with a token
+    |-- CloudRefused            a cloud's service refused what the login needs of it
+    |   `-- CloudUnavailable    it gave no answer, or is out of order                 transient
     |-- NotFound                404
     |   |-- Deleted             the kv-v2 version was deleted or destroyed
     |   |-- NoData              the server answered, without any data
@@ -107,6 +109,19 @@ class LoginRefused(VaultError):
         super().__init__(message, path=path, status=status)
         self.reason = reason
         self.hint = hint
+
+
+class CloudRefused(VaultError):
+    """A service of AWS, Google or Microsoft refused what a login needs of it; nothing was sent to Vault.
+
+    It is no word about the Vault server, and so never an outage of it. `status` and `detail` are the service's.
+    """
+
+
+class CloudUnavailable(CloudRefused):
+    """The cloud's service gave no usable answer in time, or asks for patience."""
+
+    transient = True
 
 
 class NotFound(VaultError):

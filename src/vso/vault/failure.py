@@ -21,11 +21,12 @@ class Lost(aiohttp.ClientError):
 
 def failure_of(exc: Exception, connection: Connection, asked: Asked) -> VaultError:
     """Translate `exc`, raised while `asked` was sent to `connection` or answered."""
-    type_, reason = _reason(exc, connection)
+    type_, reason = reason_of(exc, connection.timeout)
     return type_(f"{asked} to {connection.display} failed: {reason}", path=asked.path)
 
 
-def _reason(exc: Exception, connection: Connection) -> tuple[type[VaultError], str]:
+def reason_of(exc: Exception, timeout: float) -> tuple[type[VaultError], str]:
+    """What `exc` of a request that may take `timeout` seconds amounts to, as a clause for people."""
     match exc:
         case aiohttp.ConnectionTimeoutError():
             outcome: tuple[type[VaultError], str] = (
@@ -33,7 +34,7 @@ def _reason(exc: Exception, connection: Connection) -> tuple[type[VaultError], s
                 "no connection could be made in time; check address and network",
             )
         case TimeoutError():
-            outcome = TimedOut, f"no answer within the timeout of {connection.timeout:g} s"
+            outcome = TimedOut, f"no answer within the timeout of {timeout:g} s"
         case aiohttp.ClientConnectorCertificateError():
             outcome = TLSFailed, _certificate(exc.certificate_error)
         case aiohttp.ClientConnectorError():

@@ -13,6 +13,7 @@ _CREDENTIALS: Final = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_=-]*){0,4}"  # JSON Web Tokens and wrapped JSON
     r"|\bhv[sbr]\.[A-Za-z0-9_.-]{8,}"  # service, batch and recovery tokens since Vault 1.10
     r"|\b[sbr]\.[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9]+)?"  # tokens of OpenBao and of Vault before
+    r"|(?i:\bx-amz-security-token\s*[:=]\s*)\S+|\bSignature=[0-9a-f]{64}\b"  # parts of a signed AWS request
     r"|-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)",
     re.DOTALL,
 )
