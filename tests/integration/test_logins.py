@@ -61,7 +61,7 @@ def secure(cluster: Cluster) -> Iterator[Tenant]:
 def test_a_client_certificate_logs_in_and_renews(operator: Operator, secure: Tenant) -> None:
     """The server checks it at the login and again at each renewal; a key that does not fit is told apart."""
     assert secure.bao.authority is not None
-    login = cert(secure, secure.bao.authority, ttl="6s")
+    login = cert(secure, secure.bao.authority, ttl="15s")
     use(secure, login)
     secure.put("app", {"user": "alice"})
     secure.sync("app")
