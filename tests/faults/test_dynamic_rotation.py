@@ -166,7 +166,7 @@ def test_r15_r16_the_old_password_is_never_stored_as_the_new_one(operator: Opera
         running = [pool.submit(one.run) for one in schedules]
         trails = [Trail(role, name) for name, role in roles.items()]
         expected = {"even": 3, "uneven": 4, "period": 2}
-        for _ in attempts(36, interval=0.1):
+        for _ in attempts(90, interval=0.1):
             for trail in trails:
                 trail.sample()
             if all(len(one.passwords) >= expected[one.name] for one in trails):

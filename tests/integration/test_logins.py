@@ -61,8 +61,7 @@ def secure(cluster: Cluster) -> Iterator[Tenant]:
 def test_a_client_certificate_logs_in_and_renews(operator: Operator, secure: Tenant) -> None:
     """The server checks it at the login and again at each renewal; a key that does not fit is told apart."""
     assert secure.bao.authority is not None
-    login = cert(secure, secure.bao.authority)
-    secure.bao.admin.write(f"auth/cert-{secure.namespace}/certs/web", _short_lived(secure))
+    login = cert(secure, secure.bao.authority, ttl="15s")
     use(secure, login)
     secure.put("app", {"user": "alice"})
     secure.sync("app")
@@ -78,12 +77,6 @@ def test_a_client_certificate_logs_in_and_renews(operator: Operator, secure: Ten
     secure.create("Secret", "mixed", stringData={"tls.crt": "x", "tls.key": other})
     secure.patch("VaultAuth", "vault", {"spec": {"extensions": {"login": {"cert": {"secretRef": "mixed"}}}}})
     secure.wait_failed("app", "tls.crt and tls.key must be PEM")
-
-
-def _short_lived(tenant: Tenant) -> Json:
-    assert tenant.bao.authority is not None
-    certificate = tenant.bao.authority.client("web").certificate
-    return {"certificate": certificate.read_text(), "token_policies": [tenant.namespace], "token_ttl": "6s"}
 
 
 @pytest.mark.parametrize(

@@ -106,13 +106,13 @@ def token(tenant: Tenant) -> Json:
     return {"extensions": {"login": {"method": "token", "token": {"secretRef": "login"}}}}
 
 
-def cert(tenant: Tenant, authority: Authority) -> Json:
+def cert(tenant: Tenant, authority: Authority, *, ttl: str) -> Json:
     """A client certificate of `authority`; the tenant's server must speak TLS."""
     mount, pair = f"cert-{tenant.namespace}", authority.client("web")
     tenant.bao.admin.enable("auth", mount, engine="cert")
     tenant.bao.admin.write(
         f"auth/{mount}/certs/web",
-        {"certificate": pair.certificate.read_text(), "token_policies": [tenant.namespace], "token_ttl": "1h"},
+        {"certificate": pair.certificate.read_text(), "token_policies": [tenant.namespace], "token_ttl": ttl},
     )
     files = {"tls.crt": pair.certificate, "tls.key": pair.key}
     data = {name: b64encode(file.read_bytes()).decode() for name, file in files.items()}
