@@ -58,8 +58,10 @@ from vso.vault.pki import (
     revoke_certificate,
 )
 from vso.vault.response import Auth, Response
+from vso.vault.response import decode as decode_response
 from vso.vault.static_role import StaticCreds, parse_static
 from vso.vault.token import TokenLife, TokenStatus, lookup_self, renew_self, revoke_self
+from vso.vault.transit import Ciphertext, decrypt, encrypt
 from vso.vault.transport import Call, Null, Transport, VaultRequestSeen
 from vso.vault.wrapping import unwrap
 
@@ -70,6 +72,7 @@ __all__ = [
     "Call",
     "Certificate",
     "CertificateNotFound",
+    "Ciphertext",
     "ClientCertificate",
     "Connection",
     "Credentials",
@@ -117,6 +120,9 @@ __all__ = [
     "VaultError",
     "VaultRequestSeen",
     "WrongEngine",
+    "decode_response",
+    "decrypt",
+    "encrypt",
     "is_within",
     "issue",
     "issue_body",
