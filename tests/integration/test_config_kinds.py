@@ -41,7 +41,7 @@ def test_a_connection_that_answers_is_valid_and_costs_no_further_write(operator:
         ({"headers": {"x-vault-namespace": "a"}}, "X-Vault-Namespace"),
         ({"caCertSecretRef": "nowhere"}, "does not exist"),
         ({"caCertSecretRef": "a", "caCertPath": "/b"}, "caCertPath"),
-        ({"caCertPath": "../etc/passwd"}, ".."),
+        ({"caCertPath": "/etc/ssl/ca.pem"}, "only permitted to objects of the operator's namespace"),
     ],
 )
 def test_a_connection_that_cannot_be_used_says_why(
