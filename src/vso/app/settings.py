@@ -16,7 +16,8 @@ from vso.sync import Policy, RefreshBounds
 
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", "direct-encrypted")
+_ENCRYPTED: Final = "direct-encrypted"
+PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", _ENCRYPTED)
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
 
@@ -58,6 +59,7 @@ class Settings:
     enforce_default_allowed_namespaces: bool = True
     min_refresh_interval: float = 0.0
     default_refresh_interval: float = 0.0
+    revoke_on_shutdown: bool = False
     operator_namespace: str = "default"
     pod_uid: str = ""
     user_agent: str = field(default="vso/dev", repr=False)
@@ -77,9 +79,10 @@ class Settings:
                 f"--client-cache-persistence-model {self.client_cache_persistence_model!r} is none of "
                 f"{', '.join(PERSISTENCE_MODELS)}"
             )
-        if self.client_cache_persistence_model != PERSISTENCE_MODELS[0]:
+        if self.revoke_on_shutdown and self.keeps_logins:
             raise SettingsError(
-                "--client-cache-persistence-model: this release keeps no logins over a restart yet, use none"
+                "--revoke-on-shutdown: logins that --client-cache-persistence-model keeps over a restart cannot be "
+                "revoked at its begin, set only one of them"
             )
         self._check_policy()
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
@@ -105,6 +108,16 @@ class Settings:
             maximum=self.backoff_max_interval,
             randomization=self.backoff_randomization_factor,
         )
+
+    @property
+    def keeps_logins(self) -> bool:
+        """Whether logins outlive a restart."""
+        return self.client_cache_persistence_model != PERSISTENCE_MODELS[0]
+
+    @property
+    def encrypts_logins(self) -> bool:
+        """Whether stored logins are encrypted."""
+        return self.client_cache_persistence_model == _ENCRYPTED
 
     @property
     def refresh(self) -> RefreshBounds:
@@ -217,7 +230,7 @@ OPTIONS: Final = (
         name="client_cache_persistence_model",
         variable="VSO_CLIENT_CACHE_PERSISTENCE_MODEL",
         metavar="MODEL",
-        help="how logins outlive a restart of the operator: none",
+        help="how logins outlive a restart of the operator: none, direct-unencrypted, or direct-encrypted by Transit",
     ),
     Option(
         name="max_concurrent_reconciles",
@@ -379,6 +392,13 @@ OPTIONS: Final = (
         read=_seconds,
         metavar="DURATION",
         help="refreshAfter of resources that set none",
+    ),
+    Option(
+        name="revoke_on_shutdown",
+        variable="VSO_REVOKE_ON_SHUTDOWN",
+        read=_boolean,
+        counts=_always,
+        help="revoke the operator's tokens at its end, except those that leases hang on",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
     Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),

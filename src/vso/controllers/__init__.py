@@ -5,6 +5,7 @@
 Controllers do not import each other.
 """
 
+from vso.controllers.client_storage import SecretStorage, TransitCipher
 from vso.controllers.cluster import KubernetesCluster
 from vso.controllers.hcp import HCPReconciler
 from vso.controllers.hmac_key import ensure_hmac_key
@@ -28,8 +29,10 @@ __all__ = [
     "HCPReconciler",
     "KubernetesCluster",
     "Permission",
+    "SecretStorage",
     "SecretTransformationReconciler",
     "Tools",
+    "TransitCipher",
     "VaultAuthReconciler",
     "VaultConnectionReconciler",
     "VaultDynamicSecretReconciler",

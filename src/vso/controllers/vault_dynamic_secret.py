@@ -88,6 +88,8 @@ class VaultDynamicSecretReconciler:
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
             live = await delivery.live(wanted)
             wanted = await self._keeper.recover(wanted, live)
+            if wanted.key not in self._progress:
+                await self._keeper.attach(wanted, spec)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))
             act, reason = next_act(view, limits=self._limits(wanted))
             contested = act is Act.KEEP or reason in {SyncReason.MISSING, SyncReason.DRIFT}
@@ -124,6 +126,8 @@ class VaultDynamicSecretReconciler:
             fresh = Progress(inputs=inputs, since=now, share=self._rng.random(), resync=triggers(wanted)[2])
             payload = self._tools.signer.record(wanted.status.extensions.written)
             progress = adopted(wanted, live, fresh=fresh, unix=self._clock.now().timestamp(), payload=payload)
+            if progress is not None and self._tools.clients.held(wanted.key) is not None:
+                progress = replace(progress, replace_by=None)
         if progress is not None:
             self._progress[wanted.key] = progress
         return View(
@@ -156,6 +160,8 @@ class VaultDynamicSecretReconciler:
             message="Successfully renewed lease",
         )
         progress = replace(view.progress, since=since, share=self._rng.random())
+        if held is not None:
+            progress = replace(progress, replace_by=None)
         return await self._succeeded(wanted, progress, Result(status=status, more=(renewal,)))
 
     async def _fetch(self, wanted: VaultDynamicSecret, order: Order) -> Next:

@@ -22,7 +22,7 @@ from vso.apis.v1beta1 import (
     VaultStaticSecret,
 )
 from vso.runtime import Store
-from vso.sync import Destination, ReferenceInvalid, resolve_auth
+from vso.sync import Destination, ReferenceInvalid, Version, resolve_auth
 
 Claimant = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 """A resource that writes a Secret."""
@@ -75,6 +75,11 @@ class World:
         for store in (self.static, self.dynamic, self.pki):
             found += store.by_index(BY_DESTINATION, destination)
         return tuple(sorted((one for one in found if not one.deleting), key=_seniority))
+
+    def login_origins(self) -> frozenset[Version]:
+        """The VaultAuths and VaultConnections that there are, as stored logins name them."""
+        found = (*self.auths.values(), *self.connections.values())
+        return frozenset((one.metadata.uid, str(one.metadata.generation)) for one in found)
 
     def auths_reaching(self, connection: Key, *, options: GlobalOptions) -> list[VaultAuth]:
         """The VaultAuths that lead to the VaultConnection `connection`."""

@@ -4,9 +4,11 @@ Nothing waits for it: a login that cannot be stored is tried again later, and on
 anew. Source: behaviour.md section 4; regressions R01, R14. The form of an entry: `stored_login`.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Final, NoReturn, Protocol
 
@@ -20,7 +22,8 @@ from vso.sync.server import Server
 from vso.sync.stored_login import (
     Entry,
     EntryInvalid,
-    Origin,
+    Login,
+    Version,
     check,
     ciphertext_of,
     from_json,
@@ -31,18 +34,21 @@ from vso.sync.stored_login import (
 )
 from vso.vault import Auth, Denied, Invalid, VaultError, renew_self
 
-_PAUSE: Final = 0.5
-"""Seconds between two looks for logins to store."""
+_PAUSE: Final = 0.2
+"""Seconds between two looks for logins to store; a look costs nothing."""
 _RETRY: Final = 30.0
-_PRUNE: Final = 3600.0
+_PRUNE: Final = 60.0
+"""Seconds between two looks for objects that are gone; the cluster is asked only if there are some."""
+_PATIENCE: Final = 10.0
+"""Seconds that a login waits for the store and for decryption, before it goes on without."""
 _log = structlog.get_logger("client-cache")
 
 
 class Storage(Protocol):
-    """Where entries are; `vso.controllers` implements it on Secrets. Raises the cluster's errors, and no others."""
+    """Where entries are; `vso.controllers` implements it on Secrets. Raises StorageFailed, and no other error."""
 
     async def read(self, key: str) -> Entry | None:
-        """The entry of the cache key `key`, None if there is none."""
+        """The entry of the cache key `key`, None if there is none. Raises EntryInvalid if it is not one."""
 
     async def write(self, entry: Entry) -> None:
         """Store an entry in the place of what is there."""
@@ -51,14 +57,11 @@ class Storage(Protocol):
         """Remove an entry by its name; one that is gone is no error."""
 
     async def labels(self) -> Iterable[tuple[str, Mapping[str, str]]]:
-        """Names and labels of all entries, without their content."""
-
-    def passing(self, error: Exception) -> bool:
-        """Whether `error` is one of the cluster's."""
+        """Names and labels of all entries."""
 
 
 class Cipher(Protocol):
-    """Encrypts entries. Raises SyncError or VaultError if it cannot, with nothing said about the entry."""
+    """Encrypts entries. Raises SyncError or VaultError if it cannot, with nothing said about the content."""
 
     @property
     def name(self) -> str:
@@ -71,23 +74,7 @@ class Cipher(Protocol):
         """The content of an encrypted entry."""
 
     async def decrypt(self, ciphertext: str) -> Sensitive[bytes]:
-        """What was encrypted. Raises EntryInvalid if the key did not make it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """A login of an earlier process, renewed at the monotonic instant `issued` or a little later."""
-
-    auth: Auth
-    issued: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    spec: ClientSpec
-    provider_uid: str
-    auth: Auth
-    due: float
+        """What was encrypted."""
 
 
 class Persistence:
@@ -99,85 +86,84 @@ class Persistence:
         self._cipher = cipher
         self._clock = clock
         self._rng = rng
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._waiting: OrderedDict[str, Login] = OrderedDict()
+        self._not_before = 0.0
 
-    def keep(self, key: str, spec: ClientSpec, provider_uid: str, auth: Auth) -> None:
-        """Store a fresh login soon, if it can be renewed: another would be dead before it is needed."""
-        if auth.renewable and key and not (self._cipher is not None and self._cipher.is_own(spec)):
-            self._waiting[key] = _Waiting(spec, provider_uid, auth, self._clock.monotonic())
+    def keep(self, login: Login) -> None:
+        """Store a login soon, if it can be renewed: another would be dead before it is needed."""
+        if login.auth.renewable and login.key and not self._is_own(login.spec):
+            self._waiting[login.key] = login
 
-    async def restore(self, key: str, spec: ClientSpec, server: Server) -> Restored | None:
-        """The stored login of `key`, renewed; None if there is none that can be used.
+    async def restore(self, key: str, spec: ClientSpec, server: Server) -> Auth | None:
+        """The stored login of `key`, renewed just now; None if there is none that can be used.
 
         Raises what says that the server is out of order: then a new login would fail as well.
         """
+        if not key or self._is_own(spec):
+            return None
         try:
-            entry = await self._storage.read(key)
-            if entry is None:
-                return None
-            auth = await self._open(entry)
+            async with asyncio.timeout(_PATIENCE):
+                stored = await self._read(key)
         except EntryInvalid as exc:
             await self._drop(key, str(exc))
             return None
-        except Exception as exc:
+        except (SyncError, VaultError, TimeoutError) as exc:
             # Whatever is wrong with the store or its encryption, logging in works without it.
-            if not isinstance(exc, SyncError | VaultError) and not self._storage.passing(exc):
-                raise
-            _log.warning("stored login not readable, logging in", entry=name_of(key), error=str(exc))
+            reason = str(exc) or f"no answer within {_PATIENCE:g} s"
+            _log.warning("stored login not readable, logging in", entry=name_of(key), reason=reason)
             return None
-        issued = self._clock.monotonic()
+        if stored is None:
+            return None
+        namespace = spec.merged.namespace
         try:
             renewed = await server.call(
-                lambda transport: renew_self(transport, auth.client_token, namespace=spec.merged.namespace)
+                lambda transport: renew_self(transport, stored.client_token, namespace=namespace), urgent=True
             )
         except (Denied, Invalid):
             await self._drop(key, "its token has ended")
             return None
-        return Restored(auth=renewed, issued=issued)
+        return replace(renewed, client_token=stored.client_token, accessor=renewed.accessor or stored.accessor)
 
     async def forget(self, key: str) -> None:
         """Remove the entry of a login that is of no use any more."""
         self._waiting.pop(key, None)
-        await self._guarded(lambda: self._storage.delete(name_of(key)))
+        if key:
+            await _tried(partial(self._storage.delete, name_of(key)))
 
-    async def run(self, origins: Callable[[], Iterable[Origin]]) -> NoReturn:
-        """Store what waits, and prune what has lost its VaultAuth or VaultConnection, for ever."""
+    async def run(self, existing: Callable[[], frozenset[Version]]) -> NoReturn:
+        """Store what waits, and remove entries of objects that `existing` does not name any more; for ever."""
+        pruned: frozenset[Version] | None = None
         prune_at = self._clock.monotonic() + jitter(_RETRY, self._rng)
         while True:
-            await self._clock.sleep(_PAUSE + jitter(_PAUSE, self._rng))
-            await self._store_due()
-            if self._clock.monotonic() >= prune_at:
-                prune_at = self._clock.monotonic() + _PRUNE * (1 + jitter(0.2, self._rng))
-                await self.prune(origins())
+            await self._clock.sleep(_PAUSE + jitter(_PAUSE / 4, self._rng))
+            now = self._clock.monotonic()
+            if self._waiting and now >= self._not_before and not await self._store_waiting():
+                self._not_before = now + _RETRY * (1 + jitter(0.5, self._rng))
+            if now >= prune_at:
+                known = existing()
+                prune_at = now + _PRUNE * (1 + jitter(0.2, self._rng))
+                if (pruned is None or pruned - known) and await _tried(partial(prune, self._storage, existing)):
+                    pruned = known
 
-    async def prune(self, origins: Iterable[Origin]) -> None:
-        """Remove entries of objects that are none of `origins`; all of them if there are none."""
-        known = set(origins)
-        await self._guarded(lambda: self._prune(known))
+    async def _store_waiting(self) -> bool:
+        """Store each login that waits; False as soon as one could not be."""
+        for key in tuple(self._waiting):
+            login = self._waiting.pop(key)
+            if not await _tried(partial(self._store, login)):
+                self._waiting.setdefault(key, login)
+                return False
+        return True
 
-    async def _prune(self, known: set[Origin]) -> None:
-        stale = [name for name, labels in await self._storage.labels() if origin_of(labels) not in known]
-        for name in stale:
-            await self._storage.delete(name)
-        if stale:
-            _log.info("stored logins removed", count=len(stale))
-
-    async def _store_due(self) -> None:
-        now = self._clock.monotonic()
-        for key in [key for key, one in self._waiting.items() if one.due <= now]:
-            one = self._waiting.pop(key)
-            if not await self._guarded(lambda key=key, one=one: self._store(key, one)):
-                due = now + _RETRY * (1 + jitter(0.5, self._rng))
-                self._waiting.setdefault(key, _Waiting(one.spec, one.provider_uid, one.auth, due))
-
-    async def _store(self, key: str, one: _Waiting) -> None:
-        content, transit = to_json(one.auth), ""
+    async def _store(self, login: Login) -> None:
+        content, transit = to_json(login.auth), ""
         if self._cipher is not None:
             transit, content = self._cipher.name, await self._cipher.encrypt(content)
-        entry = seal(key, one.spec, one.provider_uid, content, signer=self._signer, transit=transit)
-        await self._storage.write(entry)
+        await self._storage.write(seal(login, content, signer=self._signer, transit=transit))
 
-    async def _open(self, entry: Entry) -> Auth:
+    async def _read(self, key: str) -> Auth | None:
+        entry = await self._storage.read(key)
+        if entry is None:
+            return None
         check(entry, signer=self._signer, transit=self._cipher.name if self._cipher is not None else "")
         if self._cipher is None:
             return from_json(entry.content)
@@ -187,13 +173,32 @@ class Persistence:
         _log.warning("stored login dropped", entry=name_of(key), reason=why)
         await self.forget(key)
 
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do `work`; False, with a line in the log, if the cluster or Vault would not."""
-        try:
-            await work()
-        except Exception as exc:
-            if not isinstance(exc, SyncError | VaultError) and not self._storage.passing(exc):
-                raise
-            _log.warning("stored logins: trying again later", error=str(exc))
-            return False
-        return True
+    def _is_own(self, spec: ClientSpec) -> bool:
+        return self._cipher is not None and self._cipher.is_own(spec)
+
+
+async def discard_all(storage: Storage, *, clock: Clock, rng: Random) -> None:
+    """Remove every entry: logins are not kept over a restart any more."""
+    while not await _tried(partial(prune, storage, frozenset)):
+        await clock.sleep(_RETRY * (1 + jitter(0.5, rng)))
+
+
+async def prune(storage: Storage, existing: Callable[[], frozenset[Version]]) -> None:
+    """Remove entries that were made from objects, or states of objects, that do not exist. Raises StorageFailed."""
+    found = list(await storage.labels())
+    known = existing()  # only now: whatever was stored before was made from these, or is stale
+    stale = [name for name, labels in found if not origin_of(labels) <= known]
+    for name in stale:
+        await storage.delete(name)
+    if stale:
+        _log.info("stored logins removed", count=len(stale))
+
+
+async def _tried(work: Callable[[], Awaitable[None]]) -> bool:
+    """Do `work`; False, with a line in the log, if the cluster or Vault would not."""
+    try:
+        await work()
+    except (SyncError, VaultError) as exc:
+        _log.warning("stored logins: trying again later", reason=str(exc))
+        return False
+    return True

@@ -7,7 +7,7 @@ other stored.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,9 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
 SELECTOR: Final = ",".join(f"{name}={value}" for name, value in LABELS.items())
 TRANSIT_LABEL: Final = "vaultTransitRef"
 _PREFIX: Final = "vso-cc-"
+_ORIGINS: Final = ("auth", "connection")
+Version: TypeAlias = tuple[str, str]
+"""UID and generation of an object."""
 
 
 class EntryInvalid(ValueError):
@@ -48,32 +51,29 @@ class Entry:
         return name_of(self.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The objects that an entry was made from: UID and generation of VaultAuth and VaultConnection."""
-
-    auth: tuple[str, str]
-    connection: tuple[str, str]
-
-
 def name_of(key: str) -> str:
     """Name of the Secret that has the login with the cache key `key`."""
     return _PREFIX + key
 
 
-def origin_of(labels: Mapping[str, str]) -> Origin:
-    """What the labels of an entry say of its origin."""
-    return Origin(
-        (labels.get("auth/UID", ""), labels.get("auth/generation", "")),
-        (labels.get("connection/UID", ""), labels.get("connection/generation", "")),
-    )
+def origin_of(labels: Mapping[str, str]) -> frozenset[Version]:
+    """The objects that the labels of an entry say it was made from: its VaultAuth and its VaultConnection."""
+    return frozenset((labels.get(f"{one}/UID", ""), labels.get(f"{one}/generation", "")) for one in _ORIGINS)
 
 
-def seal(
-    key: str, spec: ClientSpec, provider_uid: str, content: Sensitive[bytes], *, signer: Signer, transit: str
-) -> Entry:
-    """The entry for a login; `transit` names the VaultAuth whose key encrypted `content`, "" for plain content."""
-    auth, connection = spec.auth.metadata, spec.connection.metadata
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A login to be stored under its cache key `key`; `provider_uid` names what vouched for it."""
+
+    key: str
+    spec: ClientSpec
+    provider_uid: str
+    auth: Auth
+
+
+def seal(login: Login, content: Sensitive[bytes], *, signer: Signer, transit: str) -> Entry:
+    """The entry of `login`; `transit` names the VaultAuth whose key encrypted `content`, "" for plain content."""
+    key, auth, connection = login.key, login.spec.auth.metadata, login.spec.connection.metadata
     labels = {
         **LABELS,
         "cacheKey": key,
@@ -83,8 +83,8 @@ def seal(
         "connection/namespace": connection.namespace,
         "connection/UID": connection.uid,
         "connection/generation": str(connection.generation),
-        "provider/UID": provider_uid,
-        "provider/namespace": spec.holder,
+        "provider/UID": login.provider_uid,
+        "provider/namespace": login.spec.holder,
     }
     if transit:
         labels |= {"encrypted": "true", TRANSIT_LABEL: transit}
@@ -103,8 +103,7 @@ def check(entry: Entry, *, signer: Signer, transit: str) -> None:
         raise EntryInvalid("its MAC does not fit")
     found = entry.labels.get(TRANSIT_LABEL, "")
     if found != transit:
-        have, need = (name or "none" for name in (found, transit))
-        raise EntryInvalid(f"invalid {TRANSIT_LABEL}, need {need}, have {have}")
+        raise EntryInvalid(f"invalid {TRANSIT_LABEL}, need {transit or 'none'}, have {found or 'none'}")
 
 
 def same(one: bytes, other: bytes) -> bool:
