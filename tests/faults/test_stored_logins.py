@@ -297,7 +297,7 @@ def store_stray(cluster: Cluster, number: int) -> None:
 def ready(team: Tenant, operator: harness.Operator, port: int) -> None:
     """Start the process, and wait for its readiness."""
     operator.launch()
-    site = Site(f"http://127.0.0.1:{port}", timeout=5)
+    site = Site(base=f"http://127.0.0.1:{port}", timeout=5)
 
     def answers() -> bool:
         try:

@@ -398,6 +398,7 @@ OPTIONS: Final = (
         variable="VSO_REVOKE_ON_SHUTDOWN",
         read=_boolean,
         counts=_always,
+        boolean=True,
         help="revoke the operator's tokens at its end, except those that leases hang on",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
