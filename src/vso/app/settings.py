@@ -11,7 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from vso.apis.login import ALL_METHODS
+from vso.apis.names import CLASS
+from vso.apis.selector import InvalidSelector, parse_selector
 from vso.base import BackOff, format_duration, parse_duration
+from vso.controllers import Jurisdiction
 from vso.sync import Policy, RefreshBounds
 
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -60,6 +63,9 @@ class Settings:
     min_refresh_interval: float = 0.0
     default_refresh_interval: float = 0.0
     revoke_on_shutdown: bool = False
+    watch_namespaces: tuple[str, ...] = ()
+    operator_class: str = ""
+    namespace_selector: str = ""
     operator_namespace: str = "default"
     pod_uid: str = ""
     user_agent: str = field(default="vso/dev", repr=False)
@@ -85,6 +91,7 @@ class Settings:
                 "revoked at its begin, set only one of them"
             )
         self._check_policy()
+        self._check_scope()
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
         _check_list("--global-vault-auth-options", self.global_vault_auth_options, _DEFAULT_GLOBALS)
         return self
@@ -98,6 +105,27 @@ class Settings:
                 raise SettingsError(f"--allowed-vault-addresses: {address!r} must start with https:// or http://")
         if self.credentials_directory and not PurePosixPath(self.credentials_directory).is_absolute():
             raise SettingsError(f"--credentials-directory {self.credentials_directory!r} must be an absolute path")
+
+    def _check_scope(self) -> None:
+        try:
+            parse_selector(self.namespace_selector)
+        except InvalidSelector as exc:
+            raise SettingsError(f"--namespace-selector: {exc}") from exc
+        if self.namespace_selector and self.watch_namespaces:
+            raise SettingsError(
+                "--namespace-selector reads the namespaces of the whole cluster, and --watch-namespaces only those "
+                "named: set only one of them"
+            )
+
+    @property
+    def jurisdiction(self) -> Jurisdiction:
+        """What this installation is responsible for."""
+        return Jurisdiction(
+            operator_namespace=self.operator_namespace,
+            namespaces=frozenset(self.watch_namespaces),
+            selector=parse_selector(self.namespace_selector) if self.namespace_selector else None,
+            operator_class=self.operator_class,
+        )
 
     @property
     def backoff(self) -> BackOff:
@@ -400,6 +428,25 @@ OPTIONS: Final = (
         counts=_always,
         boolean=True,
         help="revoke the operator's tokens at its end, except those that leases hang on",
+    ),
+    Option(
+        name="watch_namespaces",
+        variable="VSO_WATCH_NAMESPACES",
+        read=_list,
+        metavar="LIST",
+        help="the namespaces that are read and served; empty serves the whole cluster",
+    ),
+    Option(
+        name="operator_class",
+        variable="VSO_OPERATOR_CLASS",
+        metavar="NAME",
+        help=f"handle resources whose label {CLASS} has this value; without, those that have no such label",
+    ),
+    Option(
+        name="namespace_selector",
+        variable="VSO_NAMESPACE_SELECTOR",
+        metavar="SELECTOR",
+        help="handle resources in namespaces with these labels, such as team=web,env!=test",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
     Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),

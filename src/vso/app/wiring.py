@@ -71,7 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """
     clock, rng = SystemClock(), SystemRandom()
     namespace = settings.operator_namespace
-    world = new_world(namespace)
+    world = new_world(namespace, settings.jurisdiction)
     async with AsyncExitStack() as stack:
         config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
         limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
