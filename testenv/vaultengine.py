@@ -3,6 +3,7 @@
 What is set up is small and real: accounts of a PostgreSQL server, certificates of a CA that the engine makes.
 """
 
+import contextlib
 import http.client
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +121,16 @@ class VaultEngines(VaultCalls):
     def revoke(self, lease_id: str) -> None:
         """End a lease; its account is gone on return. An unknown one is not an error."""
         self.write("sys/leases/revoke", {"lease_id": lease_id, "sync": True})
+
+    def accessors(self, *, policy: str) -> list[str]:
+        """Accessors of the living tokens that have `policy`; others may end while they are looked up."""
+        found = []
+        for accessor in self.list("auth/token/accessors"):
+            with contextlib.suppress(RequestFailed):
+                token = self.write("auth/token/lookup-accessor", {"accessor": accessor})["data"]
+                if policy in token["policies"]:
+                    found.append(accessor)
+        return found
 
     def revoke_accessor(self, accessor: str) -> None:
         """End the token of an accessor, and its leases soon after."""

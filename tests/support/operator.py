@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from testenv import Cluster, wait_for
 from testenv.audit import AuditEntry
+from vso.controllers.rbac import Installation, as_yaml
 
 ROOT: Final = Path(__file__).parents[2]
 NAMESPACE: Final = "vault-secrets-operator-system"
-ACCOUNT: Final = f"{NAMESPACE}/vault-secrets-operator-controller-manager"
-USER: Final = f"system:serviceaccount:{NAMESPACE}:vault-secrets-operator-controller-manager"
+_ACCOUNT: Final = "vault-secrets-operator-controller-manager"
+ACCOUNT: Final = f"{NAMESPACE}/{_ACCOUNT}"
+USER: Final = f"system:serviceaccount:{NAMESPACE}:{_ACCOUNT}"
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Operator:
     kubeconfig: Path
     flags: tuple[str, ...]
     environ: dict[str, str] = field(default_factory=dict)
+    namespace: str = NAMESPACE
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,7 +48,7 @@ class Operator:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VSO_")},
             "KUBECONFIG": str(self.kubeconfig),
-            "OPERATOR_NAMESPACE": NAMESPACE,
+            "OPERATOR_NAMESPACE": self.namespace,
             "PYTHONPATH": str(ROOT / "src"),
             **self.environ,
         }
@@ -81,7 +84,7 @@ class Operator:
         """What it asked of the API server since `since` (an audit mark), leases and watches apart."""
         return [
             one
-            for one in self.cluster.audit(user=USER, since=since)
+            for one in self.cluster.audit(user=user_of(self.namespace), since=since)
             if one.resource != "leases" and one.verb != "watch"
         ]
 
@@ -95,11 +98,26 @@ def install(cluster: Cluster) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def install_beside(cluster: Cluster, installation: Installation) -> None:
+    """Another operator's ServiceAccount and rules; the CRDs are there."""
+    result = cluster.kubectl("apply", "--server-side", "-f", "-", input=as_yaml(installation))
+    assert result.returncode == 0, result.stderr
+
+
+def user_of(namespace: str) -> str:
+    """What the operator in `namespace` is called in the audit log."""
+    return f"system:serviceaccount:{namespace}:{_ACCOUNT}"
+
+
 @contextlib.contextmanager
-def running(cluster: Cluster, folder: Path, *flags: str, server: str = "", **environ: str) -> Iterator[Operator]:
+def running(
+    cluster: Cluster, folder: Path, *flags: str, server: str = "", namespace: str = NAMESPACE, **environ: str
+) -> Iterator[Operator]:
     """An operator for the length of the context; its log must hold no traceback at the end."""
-    kubeconfig = cluster.kubeconfig_for(ACCOUNT, server=server) if server else cluster.kubeconfig_for(ACCOUNT)
-    operator = Operator(cluster, folder / "operator.log", kubeconfig, flags, dict(environ))
+    account = f"{namespace}/{_ACCOUNT}"
+    kubeconfig = cluster.kubeconfig_for(account, server=server) if server else cluster.kubeconfig_for(account)
+    log = folder / f"operator-{namespace}.log"
+    operator = Operator(cluster, log, kubeconfig, flags, dict(environ), namespace)
     operator.start()
     try:
         yield operator

@@ -61,6 +61,7 @@ class EventReason(StrEnum):
     DESTINATION_CONFLICT = "DestinationConflict"
     EVENT_WATCHER_ERROR = "EventWatcherError"
     EVENT_WATCHER_STARTED = "EventWatcherStarted"
+    HANDED_OVER = "HandedOver"
     HVS_CLIENT_CONFIG_ERROR = "HVSClientConfigError"
     HVS_SECRET_ERROR = "HVSSecretError"  # noqa: S105 - a name
     INVALID_CONFIGURATION = "InvalidConfiguration"

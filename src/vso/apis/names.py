@@ -36,6 +36,8 @@ HMAC_KEY_LABELS: Final = {
     "app.kubernetes.io/component": "client-cache-storage-verification",
 }
 
+CLASS: Final = f"{PREFIX}/class"
+"""Label of a resource; names the installation that handles it (D33)."""
 REFRESH: Final = f"{PREFIX}/refresh"
 """Annotation; each new value reads once more (D16)."""
 ROTATE: Final = f"{PREFIX}/rotate"

@@ -11,12 +11,16 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from vso.apis.login import ALL_METHODS
+from vso.apis.names import CLASS
+from vso.apis.selector import InvalidSelector, parse_selector
 from vso.base import BackOff, format_duration, parse_duration
+from vso.controllers import Jurisdiction
 from vso.sync import Policy, RefreshBounds
 
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", "direct-encrypted")
+_ENCRYPTED: Final = "direct-encrypted"
+PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", _ENCRYPTED)
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
 
@@ -58,6 +62,10 @@ class Settings:
     enforce_default_allowed_namespaces: bool = True
     min_refresh_interval: float = 0.0
     default_refresh_interval: float = 0.0
+    revoke_on_shutdown: bool = False
+    watch_namespaces: tuple[str, ...] = ()
+    operator_class: str = ""
+    namespace_selector: str = ""
     operator_namespace: str = "default"
     pod_uid: str = ""
     user_agent: str = field(default="vso/dev", repr=False)
@@ -77,11 +85,13 @@ class Settings:
                 f"--client-cache-persistence-model {self.client_cache_persistence_model!r} is none of "
                 f"{', '.join(PERSISTENCE_MODELS)}"
             )
-        if self.client_cache_persistence_model != PERSISTENCE_MODELS[0]:
+        if self.revoke_on_shutdown and self.keeps_logins:
             raise SettingsError(
-                "--client-cache-persistence-model: this release keeps no logins over a restart yet, use none"
+                "--revoke-on-shutdown: logins that --client-cache-persistence-model keeps over a restart cannot be "
+                "revoked at its begin, set only one of them"
             )
         self._check_policy()
+        self._check_scope()
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
         _check_list("--global-vault-auth-options", self.global_vault_auth_options, _DEFAULT_GLOBALS)
         return self
@@ -96,6 +106,27 @@ class Settings:
         if self.credentials_directory and not PurePosixPath(self.credentials_directory).is_absolute():
             raise SettingsError(f"--credentials-directory {self.credentials_directory!r} must be an absolute path")
 
+    def _check_scope(self) -> None:
+        try:
+            parse_selector(self.namespace_selector)
+        except InvalidSelector as exc:
+            raise SettingsError(f"--namespace-selector: {exc}") from exc
+        if self.namespace_selector and self.watch_namespaces:
+            raise SettingsError(
+                "--namespace-selector reads the namespaces of the whole cluster, and --watch-namespaces only those "
+                "named: set only one of them"
+            )
+
+    @property
+    def jurisdiction(self) -> Jurisdiction:
+        """What this installation is responsible for."""
+        return Jurisdiction(
+            operator_namespace=self.operator_namespace,
+            namespaces=frozenset(self.watch_namespaces),
+            selector=parse_selector(self.namespace_selector) if self.namespace_selector else None,
+            operator_class=self.operator_class,
+        )
+
     @property
     def backoff(self) -> BackOff:
         """Delays after failures of secret sources."""
@@ -105,6 +136,16 @@ class Settings:
             maximum=self.backoff_max_interval,
             randomization=self.backoff_randomization_factor,
         )
+
+    @property
+    def keeps_logins(self) -> bool:
+        """Whether logins outlive a restart."""
+        return self.client_cache_persistence_model != PERSISTENCE_MODELS[0]
+
+    @property
+    def encrypts_logins(self) -> bool:
+        """Whether stored logins are encrypted."""
+        return self.client_cache_persistence_model == _ENCRYPTED
 
     @property
     def refresh(self) -> RefreshBounds:
@@ -217,7 +258,7 @@ OPTIONS: Final = (
         name="client_cache_persistence_model",
         variable="VSO_CLIENT_CACHE_PERSISTENCE_MODEL",
         metavar="MODEL",
-        help="how logins outlive a restart of the operator: none",
+        help="how logins outlive a restart of the operator: none, direct-unencrypted, or direct-encrypted by Transit",
     ),
     Option(
         name="max_concurrent_reconciles",
@@ -379,6 +420,33 @@ OPTIONS: Final = (
         read=_seconds,
         metavar="DURATION",
         help="refreshAfter of resources that set none",
+    ),
+    Option(
+        name="revoke_on_shutdown",
+        variable="VSO_REVOKE_ON_SHUTDOWN",
+        read=_boolean,
+        counts=_always,
+        boolean=True,
+        help="revoke the operator's tokens at its end, except those that leases hang on",
+    ),
+    Option(
+        name="watch_namespaces",
+        variable="VSO_WATCH_NAMESPACES",
+        read=_list,
+        metavar="LIST",
+        help="the namespaces that are read and served; empty serves the whole cluster",
+    ),
+    Option(
+        name="operator_class",
+        variable="VSO_OPERATOR_CLASS",
+        metavar="NAME",
+        help=f"handle resources whose label {CLASS} has this value; without, those that have no such label",
+    ),
+    Option(
+        name="namespace_selector",
+        variable="VSO_NAMESPACE_SELECTOR",
+        metavar="SELECTOR",
+        help="handle resources in namespaces with these labels, such as team=web,env!=test",
     ),
     Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
     Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),

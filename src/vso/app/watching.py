@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from vso.apis import core, kinds, names
 from vso.apis.meta import Key, Kind, Object, Ref
@@ -15,6 +15,7 @@ from vso.apis.v1beta1 import SecretTransformation, VaultAuth, VaultAuthGlobal, V
 from vso.base import Clock
 from vso.controllers import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, Tools
 from vso.runtime import (
+    ALL,
     Change,
     KubeSource,
     Manager,
@@ -71,58 +72,94 @@ class Queues:
             self.connections.add(identity.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What is read of a kind: by which labels, and how many objects in one answer to a list."""
+
+    kind: Kind[T]
+    labels: str = ""
+    page: int = _PAGE
+
+
+class Mirrored(Generic[T, U]):
+    """The reflectors of one kind: one, or one for each namespace."""
+
+    def __init__(self, reflectors: Iterable[Reflector[T, U]]) -> None:
+        self._reflectors = tuple(reflectors)
+
+    def subscribe(self, handler: Callable[[Change[U]], None]) -> None:
+        """Call `handler` with each change, from now on."""
+        for reflector in self._reflectors:
+            reflector.subscribe(handler)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrors:
     """The reflectors whose changes wake somebody; `ready` tells whether all stores needed for work are filled."""
 
     ready: Callable[[], bool]
-    connections: Reflector[Any, VaultConnection]
-    auths: Reflector[Any, VaultAuth]
-    shared_auths: Reflector[Any, VaultAuthGlobal]
-    transformations: Reflector[Any, SecretTransformation]
-    static: Reflector[Any, Any]
-    dynamic: Reflector[Any, Any]
-    pki: Reflector[Any, Any]
-    hcp_auths: Reflector[Any, Any]
-    hcp_apps: Reflector[Any, Any]
-    destinations: Reflector[core.Secret, Destination]
+    namespaces: Mirrored[Any, core.Namespace]
+    connections: Mirrored[Any, VaultConnection]
+    auths: Mirrored[Any, VaultAuth]
+    shared_auths: Mirrored[Any, VaultAuthGlobal]
+    transformations: Mirrored[Any, SecretTransformation]
+    static: Mirrored[Any, Any]
+    dynamic: Mirrored[Any, Any]
+    pki: Mirrored[Any, Any]
+    hcp_auths: Mirrored[Any, Any]
+    hcp_apps: Mirrored[Any, Any]
+    destinations: Mirrored[core.Secret, Destination]
 
 
 def mirror(manager: Manager, tools: Tools) -> Mirrors:
-    """Keep each store of the world equal to the cluster."""
+    """Keep each store of the world equal to the cluster, or to the namespaces that are watched."""
     world = tools.world
+    watched = world.jurisdiction.namespaces
 
     def reflect(
-        source: KubeSource[T], store: Store[U], project: Callable[[T], U], *, required: bool = True, page: int = _PAGE
-    ) -> Reflector[T, U]:
-        reflector = Reflector(source, store, project=project, clock=tools.clock, rng=tools.rng, page_size=page)
-        manager.reflect(reflector, required=required)
-        return reflector
+        read: Reading[T], store: Store[U], project: Callable[[T], U], *, required: bool = True, shared: bool = False
+    ) -> Mirrored[T, U]:
+        places = sorted({*watched, world.operator_namespace} if shared else watched) if watched else [ALL]
+        reflectors = []
+        for place in places:
+            source = KubeSource(tools.kube, read.kind, namespace=place or None, labels=read.labels)
+            part = store.part(place)
+            reflector = Reflector(source, part, project=project, clock=tools.clock, rng=tools.rng, page_size=read.page)
+            manager.reflect(reflector, required=required)
+            reflectors.append(reflector)
+        return Mirrored(reflectors)
 
-    def whole(kind: Kind[T], store: Store[T], *, required: bool = True) -> Reflector[T, T]:
-        return reflect(KubeSource(tools.kube, kind), store, _same, required=required)
+    def whole(kind: Kind[T], store: Store[T], *, required: bool = True) -> Mirrored[T, T]:
+        return reflect(Reading(kind), store, _same, required=required)
 
-    def optional(kind: Kind[T], store: Store[T]) -> Reflector[T, T]:
-        """A kind without which the others work: its CRD, or the right to list it, may be missing."""
-        return whole(kind, store, required=False)
+    def shared(kind: Kind[T], store: Store[T], *, required: bool = True) -> Mirrored[T, T]:
+        """A kind of which the operator's own namespace has objects for all (operations.md section 5.2)."""
+        return reflect(Reading(kind), store, _same, required=required, shared=True)
+
+    def namespaces() -> Mirrored[core.Namespace, core.Namespace]:
+        """Asked for only where their labels decide."""
+        if world.jurisdiction.selector is None:
+            return Mirrored(())
+        return reflect(Reading(core.NAMESPACE), world.namespaces, _same)
 
     return Mirrors(
         ready=lambda: manager.ready,
-        connections=whole(kinds.VAULT_CONNECTION, world.connections),
-        auths=whole(kinds.VAULT_AUTH, world.auths),
-        shared_auths=whole(kinds.VAULT_AUTH_GLOBAL, world.shared_auths),
+        namespaces=namespaces(),
+        connections=shared(kinds.VAULT_CONNECTION, world.connections),
+        auths=shared(kinds.VAULT_AUTH, world.auths),
+        shared_auths=shared(kinds.VAULT_AUTH_GLOBAL, world.shared_auths),
         transformations=whole(kinds.SECRET_TRANSFORMATION, world.transformations),
         static=whole(kinds.VAULT_STATIC_SECRET, world.static),
-        dynamic=optional(kinds.VAULT_DYNAMIC_SECRET, world.dynamic),
-        pki=optional(kinds.VAULT_PKI_SECRET, world.pki),
-        hcp_auths=optional(kinds.HCP_AUTH, world.hcp_auths),
-        hcp_apps=optional(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps),
+        # Without these the others work: their CRD, or the right to list them, may be missing.
+        dynamic=whole(kinds.VAULT_DYNAMIC_SECRET, world.dynamic, required=False),
+        pki=whole(kinds.VAULT_PKI_SECRET, world.pki, required=False),
+        hcp_auths=shared(kinds.HCP_AUTH, world.hcp_auths, required=False),
+        hcp_apps=whole(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps, required=False),
         # Only the MAC of the data is kept, so that drift shows without any Secret staying in memory.
         destinations=reflect(
-            KubeSource(tools.kube, core.SECRET, labels=_OUR_SECRETS),
+            Reading(core.SECRET, labels=_OUR_SECRETS, page=_PAGE_OF_SECRETS),
             world.destinations,
             partial(destination_of, signer=tools.signer),
-            page=_PAGE_OF_SECRETS,
         ),
     )
 
@@ -132,10 +169,20 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     world, rng = tools.world, tools.rng
     options = tools.settings.global_auth
 
-    mirrors.connections.subscribe(enqueue_self(queues.connections))
-    mirrors.auths.subscribe(enqueue_self(queues.auths))
-    mirrors.hcp_auths.subscribe(enqueue_self(queues.hcp_auths))
-    mirrors.hcp_apps.subscribe(enqueue_self(queues.hcp_apps))
+    own: tuple[tuple[Mirrored[Any, Any], WorkQueue, Store[Any]], ...] = (
+        (mirrors.connections, queues.connections, world.connections),
+        (mirrors.auths, queues.auths, world.auths),
+        (mirrors.transformations, queues.transformations, world.transformations),
+        (mirrors.static, queues.static, world.static),
+        (mirrors.dynamic, queues.dynamic, world.dynamic),
+        (mirrors.pki, queues.pki, world.pki),
+        (mirrors.hcp_auths, queues.hcp_auths, world.hcp_auths),
+        (mirrors.hcp_apps, queues.hcp_apps, world.hcp_apps),
+    )
+    for mirrored, queue, store in own:
+        mirrored.subscribe(enqueue_self(queue, when=any_of(spec_changed, metadata_changed)))
+        inside = enqueue_mapped(queue, partial(_inside, store), when=metadata_changed, rng=rng)
+        mirrors.namespaces.subscribe(_later(mirrors, inside))
 
     def wake(queue: WorkQueue, keys_of: Callable[[Any], Iterable[Key]]) -> Callable[[Change[Any]], None]:
         return _later(mirrors, enqueue_mapped(queue, keys_of, rng=rng))
@@ -146,15 +193,13 @@ def wake_dependants(mirrors: Mirrors, tools: Tools, queues: Queues) -> None:
     def inheriting(shared: VaultAuthGlobal) -> list[VaultAuth]:
         return world.auths_inheriting(shared.key)
 
-    mirrors.transformations.subscribe(enqueue_self(queues.transformations))
     mirrors.connections.subscribe(wake(queues.auths, lambda one: _keys(reaching(one))))
     mirrors.shared_auths.subscribe(wake(queues.auths, lambda one: _keys(inheriting(one))))
 
     claimants = (mirrors.static, mirrors.dynamic, mirrors.pki)
     stores: tuple[Store[Any], ...] = (world.static, world.dynamic, world.pki)
-    for queue, claimant, store in zip((queues.static, queues.dynamic, queues.pki), claimants, stores, strict=True):
+    for queue, store in zip((queues.static, queues.dynamic, queues.pki), stores, strict=True):
         through, transformed = partial(_through, store), partial(_transformed_by, store)
-        claimant.subscribe(enqueue_self(queue, when=any_of(spec_changed, metadata_changed)))
         for other in claimants:
             other.subscribe(_later(mirrors, enqueue_mapped(queue, partial(_rivals, store), rng=rng)))
         mirrors.auths.subscribe(wake(queue, through))
@@ -181,6 +226,11 @@ def _same(obj: T) -> T:
 
 def _keys(objects: Iterable[Object]) -> list[Key]:
     return [one.key for one in objects]
+
+
+def _inside(store: Store[Any], namespace: core.Namespace) -> list[Key]:
+    """The objects in `namespace`."""
+    return [one.key for one in store.values() if one.metadata.namespace == namespace.metadata.name]
 
 
 def _through(store: Store[Any], auth: VaultAuth) -> list[Key]:

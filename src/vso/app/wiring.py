@@ -27,8 +27,10 @@ from vso.controllers import (
     ControllerSettings,
     HCPReconciler,
     KubernetesCluster,
+    SecretStorage,
     SecretTransformationReconciler,
     Tools,
+    TransitCipher,
     VaultAuthReconciler,
     VaultConnectionReconciler,
     VaultDynamicSecretReconciler,
@@ -51,7 +53,7 @@ from vso.runtime import (
     make_identity,
     requeue_all,
 )
-from vso.sync import KEY_LENGTH, Budget, Clients, Signer, TemplateEngine
+from vso.sync import KEY_LENGTH, Authenticator, Budget, Clients, Persistence, Signer, TemplateEngine, discard_all
 from vso.vault import Transport
 
 _MIB: Final = 1024 * 1024
@@ -69,7 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """
     clock, rng = SystemClock(), SystemRandom()
     namespace = settings.operator_namespace
-    world = new_world(namespace)
+    world = new_world(namespace, settings.jurisdiction)
     async with AsyncExitStack() as stack:
         config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
         limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
@@ -81,9 +83,26 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         manager = Manager(clock=clock, elector=elector)
         recorder = EventRecorder(kube, clock=clock, instance=identity)
         queues = Queues(clock)
+        global_auth = GlobalOptions(
+            operator_namespace=namespace,
+            allow_default=settings.allow_default_globals,
+            enforce_on_default=settings.enforce_default_allowed_namespaces,
+        )
+        storage, persistence = SecretStorage(kube, namespace), None
+        if settings.keeps_logins:
+            cipher = None
+            if settings.encrypts_logins:
+                # The encryption logs in by the very clients that it serves, which are made next.
+                cipher = TransitCipher(
+                    world,
+                    options=global_auth,
+                    policy=settings.policy,
+                    log_in=lambda spec: clients.get(spec),  # noqa: PLW0108 - `clients` is not there yet
+                )
+            persistence = Persistence(storage, signer=signer, cipher=cipher, clock=clock, rng=rng)
         clients = await stack.enter_async_context(
             Clients(
-                KubernetesCluster(kube, world.connections, settings.policy),
+                Authenticator(KubernetesCluster(kube, world.connections, settings.policy), clock, persistence),
                 connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
                 clock=clock,
                 rng=rng,
@@ -104,11 +123,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             clock=clock,
             rng=rng,
             settings=ControllerSettings(
-                global_auth=GlobalOptions(
-                    operator_namespace=namespace,
-                    allow_default=settings.allow_default_globals,
-                    enforce_on_default=settings.enforce_default_allowed_namespaces,
-                ),
+                global_auth=global_auth,
                 policy=settings.policy,
                 exclude_raw=settings.exclude_raw,
                 backoff=settings.backoff,
@@ -123,6 +138,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         manager.background("events", recorder.run)
         manager.finish("events", recorder.flush)
         manager.lead("token renewal", clients.run)
+        if persistence is None:
+            manager.lead("stored logins", partial(discard_all, storage, clock=clock, rng=rng))
+        else:
+            manager.lead("stored logins", partial(persistence.run, world.login_origins))
+        if settings.revoke_on_shutdown:
+            manager.finish("revocation", clients.revoke_all)
         await stack.enter_async_context(
             health_server(
                 settings.health_probe_bind_address,

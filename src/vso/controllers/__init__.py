@@ -5,9 +5,11 @@
 Controllers do not import each other.
 """
 
+from vso.controllers.client_storage import SecretStorage, TransitCipher
 from vso.controllers.cluster import KubernetesCluster
 from vso.controllers.hcp import HCPReconciler
 from vso.controllers.hmac_key import ensure_hmac_key
+from vso.controllers.jurisdiction import Jurisdiction
 from vso.controllers.permission import PERMISSIONS, Permission
 from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
@@ -26,10 +28,13 @@ __all__ = [
     "Claimant",
     "ControllerSettings",
     "HCPReconciler",
+    "Jurisdiction",
     "KubernetesCluster",
     "Permission",
+    "SecretStorage",
     "SecretTransformationReconciler",
     "Tools",
+    "TransitCipher",
     "VaultAuthReconciler",
     "VaultConnectionReconciler",
     "VaultDynamicSecretReconciler",

@@ -21,7 +21,7 @@ from vso.base import Sensitive
 from vso.controllers.brake import Brake
 from vso.controllers.outcome import EXPECTED, Attempts, Expected, Failure
 from vso.controllers.reporting import CLIENT_FACTORY, Reporter
-from vso.controllers.restarter import Caution, Restarted, Restarter
+from vso.controllers.restarter import Caution, Payload, Restarted, Restarter, caution_of
 from vso.controllers.secret_status import after_conflict, conflict_of, new_conflict
 from vso.controllers.secret_writer import SecretWriter, Written
 from vso.controllers.status import StatusWriter
@@ -80,15 +80,6 @@ class Rollout:
     open: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """The payload just written, as `Signer.record`; `before` is the one before it where the status has none."""
-
-    now: str
-    record: str
-    before: str | None
-
-
 class Delivery(Generic[C]):
     """The common part of one kind's controller."""
 
@@ -107,11 +98,28 @@ class Delivery(Generic[C]):
         self.report = Reporter(tools.recorder, kind.resource.kind)
         self.waiting = Waiting(queue, tools.rng)
         self._brake = Brake()
+        self._handled: set[Key] = set()
         # Putting a login together costs more than all the rest of a refresh that finds nothing new.
         self._logins: dict[tuple[str, str], ClientSpec] = {}
         self._logins_as_of = self._world.login_version
 
     # What is wanted.
+
+    def wanted(self, key: Key) -> C | None:
+        """The resource `key`, None if there is none or if another installation handles it.
+
+        That one lets go of a resource is told once.
+        """
+        found = self._store.get(key)
+        if found is None or self._world.covers(found):
+            if found is not None:
+                self._handled.add(key)
+            return found
+        if key in self._handled:
+            self._handled.discard(key)
+            self.report.normal(found, EventReason.HANDED_OVER, self._world.jurisdiction.explain(found))
+            self._log.info("handed over", **self.who(found))
+        return None
 
     def check(self, wanted: C) -> None:
         """Raise InvalidSpec for what cannot be carried out, DestinationClaimed if another resource goes first."""
@@ -155,9 +163,7 @@ class Delivery(Generic[C]):
 
     def options_of(self, wanted: C) -> RenderOptions:
         """Filters and templates in force. Raises TransformationInvalid."""
-        return render_options(
-            wanted, find=self._world.transformations.get, exclude_raw=self._tools.settings.exclude_raw
-        )
+        return render_options(wanted, find=self._world.transformation, exclude_raw=self._tools.settings.exclude_raw)
 
     def rendering(self, wanted: C, options: RenderOptions) -> str:
         """Names all that the data depends on, Vault's answer apart."""
@@ -385,15 +391,3 @@ def triggers(wanted: Claimant) -> tuple[str, str, str]:
     """The values of the annotations that ask for something: refresh, rotate, resync."""
     annotations = wanted.metadata.annotations
     return annotations.get(names.REFRESH, ""), annotations.get(names.ROTATE, ""), annotations.get(names.RESYNC, "")
-
-
-def caution_of(payload: Payload, step: Step, *, comparable: bool) -> Caution | None:
-    """How careful a restart must be after the write `step`; None if there is nothing to restart for.
-
-    `comparable` tells whether the payload on record was named with the present key. The first sync, which has
-    nothing to compare with, restarts nothing.
-    """
-    if payload.record != payload.now if comparable else payload.before not in {None, payload.now}:
-        return Caution.NONE if step.changes_data and comparable else Caution.UNLESS_DONE
-    # The Secret changed back to the payload on record: a crash may have left workloads with the one between.
-    return Caution.IF_OTHER if step in {Step.DATA, Step.WHOLE} and comparable else None

@@ -36,7 +36,7 @@ class HCPReconciler(Generic[T]):
     async def reconcile(self, key: Key) -> Next:
         """Say that the service has ended, and let the object go when it is deleted."""
         obj = self._store.get(key)
-        if obj is None:
+        if obj is None or not self._tools.world.covers(obj):
             return Next.on_change()
         if not obj.deleting:
             conditions = update_conditions(

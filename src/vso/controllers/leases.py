@@ -5,6 +5,7 @@ refusal by policy is told once and not repeated, since a lease runs out by itsel
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
@@ -62,6 +63,20 @@ class LeaseKeeper:
             return wanted
         return await self._delivery.write_status(wanted, status, conditions=status.conditions)
 
+    async def attach(self, wanted: VaultDynamicSecret, spec: ClientSpec) -> None:
+        """Hold the token of the lease that an earlier process left, if that one is in use again.
+
+        A login that fails is no obstacle here: the lease in force needs none until it is renewed.
+        """
+        if not self._clients.restores or not wanted.status.secret_lease.id:
+            return
+        with contextlib.suppress(*EXPECTED):
+            self._hold_own(wanted, await self._clients.get(spec, namespace=wanted.spec.namespace))
+
+    def _hold_own(self, wanted: VaultDynamicSecret, client: Client) -> None:
+        if client.meta.id and client.meta.id == wanted.status.vault_client_meta.id:
+            client.hold(wanted.key)
+
     async def announce(self, wanted: VaultDynamicSecret, client: Client, new: Announcement) -> VaultDynamicSecret:
         """Put the lease of `new` on record before its credentials go anywhere; the object as it is now.
 
@@ -104,6 +119,7 @@ class LeaseKeeper:
             text = f"Could not renew lease, new credentials are requested, lease_id={lease.id}, err={error}"
             self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_RENEWAL_ERROR, text)
             return None
+        self._hold_own(wanted, client)
         if granted.duration >= lease.duration and granted.id in {"", lease.id}:
             return granted
         text = (

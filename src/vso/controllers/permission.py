@@ -1,34 +1,49 @@
 """What the controllers may do in Kubernetes; the RBAC manifests are generated from this table.
 
-Source: operations.md section 5.1, without what is superfluous there.
+Source: operations.md sections 5.1 and 5.2, without what is superfluous there.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from vso.apis.kinds import KINDS
 from vso.apis.names import GROUP
 
 
+class Where(Enum):
+    """Where a permission is needed."""
+
+    SERVED = "the namespaces that are served"
+    OWN = "the operator's own namespace"
+    OWN_TOO = "the operator's own namespace, where it is not served like the others"
+    CLUSTER = "objects outside of all namespaces"
+    SELECTOR = "the namespaces themselves, where a selector chooses among them"
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One rule: verbs on resources of one API group, and the reason for it.
-
-    `operator_only` limits it to the operator's own namespace.
-    """
+    """One rule: verbs on resources of one API group, and the reason for it."""
 
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     why: str
-    operator_only: bool = False
+    where: Where = Where.SERVED
 
 
 _HANDLED: Final = tuple(one.kind.resource.plural for one in KINDS if one.name != "CSISecrets")
+_SHARED: Final = ("vaultconnections", "vaultauths", "vaultauthglobals", "hcpauths")
+"""Kinds of which the operator's own namespace has objects for all."""
+
+
+def _statuses(plurals: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{one}/status" for one in plurals)
+
 
 PERMISSIONS: Final = (
     Permission(GROUP, _HANDLED, ("get", "list", "watch", "patch"), "read our kinds, remove finalizers"),
-    Permission(GROUP, tuple(f"{one}/status" for one in _HANDLED), ("patch",), "report in status"),
+    Permission(GROUP, _statuses(_HANDLED), ("patch",), "report in status"),
     Permission(
         "",
         ("secrets",),
@@ -38,9 +53,22 @@ PERMISSIONS: Final = (
     Permission("", ("serviceaccounts/token",), ("create",), "log in to Vault on behalf of ServiceAccounts"),
     Permission("", ("serviceaccounts",), ("get",), "read their annotations and UIDs"),
     Permission("", ("configmaps",), ("get",), "read CA certificates, and the UID of the cluster's own"),
-    Permission("certificates.k8s.io", ("clustertrustbundles",), ("get",), "read CA certificates"),
     Permission("", ("events",), ("create", "patch"), "tell what happened"),
     Permission("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch"), "restart workloads"),
     Permission("argoproj.io", ("rollouts",), ("get", "patch"), "restart Argo Rollouts"),
-    Permission("coordination.k8s.io", ("leases",), ("get", "create", "update"), "leader election", operator_only=True),
+    Permission("certificates.k8s.io", ("clustertrustbundles",), ("get",), "read CA certificates", Where.CLUSTER),
+    Permission("", ("namespaces",), ("get", "list", "watch"), "read their labels", Where.SELECTOR),
+    Permission("coordination.k8s.io", ("leases",), ("get", "create", "update"), "leader election", Where.OWN),
+    Permission(GROUP, _SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
+    Permission(GROUP, _statuses(_SHARED), ("patch",), "report in status", Where.OWN_TOO),
+    Permission(
+        "",
+        ("secrets",),
+        ("get", "list", "create", "delete"),
+        "keep the HMAC key and stored logins, read CA certificates",
+        Where.OWN_TOO,
+    ),
+    Permission("", ("serviceaccounts/token",), ("create",), "log in for the encryption of logins", Where.OWN_TOO),
+    Permission("", ("serviceaccounts", "configmaps"), ("get",), "read UIDs and CA certificates", Where.OWN_TOO),
+    Permission("", ("events",), ("create", "patch"), "tell what happened", Where.OWN_TOO),
 )

@@ -17,6 +17,7 @@ from vso.apis.meta import Key, Kind, Object
 from vso.apis.v1beta1 import RolloutRestartTarget
 from vso.base import Clock
 from vso.kube import Client, KubeError, NotFound, Patch, PatchType
+from vso.sync import Step
 
 KINDS: Final[Mapping[str, Kind[core.Workload]]] = MappingProxyType(
     {
@@ -49,6 +50,15 @@ class Caution(Enum):
     """An earlier attempt may have got through: restart unless the workload tells that it was."""
     IF_OTHER = "if other"
     """Nothing should be due: restart only if the workload tells that it was restarted for another payload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """The payload just written, as `Signer.record`; `before` is the one before it where the status has none."""
+
+    now: str
+    record: str
+    before: str | None
 
 
 class Restarter:
@@ -130,3 +140,15 @@ def _recorded(workload: core.Workload, record: str) -> str:
 
 def _stamp(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def caution_of(payload: Payload, step: Step, *, comparable: bool) -> Caution | None:
+    """How careful a restart must be after the write `step`; None if there is nothing to restart for.
+
+    `comparable` tells whether the payload on record was named with the present key. The first sync, which has
+    nothing to compare with, restarts nothing.
+    """
+    if payload.record != payload.now if comparable else payload.before not in {None, payload.now}:
+        return Caution.NONE if step.changes_data and comparable else Caution.UNLESS_DONE
+    # The Secret changed back to the payload on record: a crash may have left workloads with the one between.
+    return Caution.IF_OTHER if step in {Step.DATA, Step.WHOLE} and comparable else None

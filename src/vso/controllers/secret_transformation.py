@@ -40,7 +40,9 @@ class SecretTransformationReconciler:
     async def reconcile(self, key: Key) -> Next:
         """Judge `key`, and report."""
         transformation = self._store.get(key)
-        if transformation is not None and not transformation.deleting:
+        if transformation is None or not self._tools.world.covers(transformation):
+            return Next.on_change()
+        if not transformation.deleting:
             await self._tell(transformation, "; ".join(await self._problems(transformation)))
         return Next.on_change()
 

@@ -51,7 +51,7 @@ class VaultAuthReconciler:
     async def reconcile(self, key: Key) -> Next:
         """Judge `key` by what is in memory, and report."""
         auth = self._store.get(key)
-        if auth is None:
+        if auth is None or not self._tools.world.covers(auth):
             return Next.on_change()
         if not auth.deleting:
             await self._tell(auth, self._look(auth))
@@ -73,10 +73,10 @@ class VaultAuthReconciler:
         return _Finding(tuple(problems), fingerprint(resolved.merged), resolved.shared)
 
     def _connection_problems(self, auth: Key, key: Key) -> list[str]:
-        connection = self._tools.world.connection(key)
-        if connection is None:
-            return [f"VaultConnection {key} does not exist: create it, or correct vaultConnectionRef"]
         try:
+            connection = self._tools.world.connection(key)
+            if connection is None:
+                return [f"VaultConnection {key} does not exist: create it, or correct vaultConnectionRef"]
             check_connection(connection, auth, self._tools.settings.policy)
         except ReferenceInvalid as error:
             return [str(error)]

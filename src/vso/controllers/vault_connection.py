@@ -71,12 +71,21 @@ class VaultConnectionReconciler:
         if connection is None or connection.deleting:
             return await self._release(key, connection)
         await self._tools.clients.forget(key, keep=connection)
+        if not self._tools.world.covers(connection):
+            return await self._stand_by(connection)
         finding = _Finding() if self._answered_lately(connection) else await self._look(connection)
         await self._tell(connection, finding)
         if _FINALIZER in connection.metadata.finalizers:
             latest = self._store.get(key) or connection
             await remove_finalizer(self._tools.kube, VAULT_CONNECTION, latest, _FINALIZER)
         return self._next(connection, finding)
+
+    async def _stand_by(self, connection: VaultConnection) -> Next:
+        """Another installation reports on `connection`: here its server is asked only while requests wait for it."""
+        if self._outage(connection) is None:
+            return Next.on_change()
+        await self._look(connection)
+        return Next.after(_DOWN + jitter(1.0, self._tools.rng), "probe while down")
 
     async def _look(self, connection: VaultConnection) -> _Finding:
         try:
@@ -141,7 +150,7 @@ class VaultConnectionReconciler:
     async def _release(self, key: Key, connection: VaultConnection | None) -> Next:
         self._attempts.succeeded(key)
         await self._tools.clients.forget(key)
-        if connection is not None:
+        if connection is not None and self._tools.world.covers(connection):
             await remove_finalizer(self._tools.kube, VAULT_CONNECTION, connection, _FINALIZER)
         return Next.on_change()
 

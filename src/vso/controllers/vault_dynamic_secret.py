@@ -16,7 +16,7 @@ from vso.apis.kinds import VAULT_DYNAMIC_SECRET
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultDynamicSecret
 from vso.base import jitter
-from vso.controllers.delivery import Delivery, Payload, Source, destination_key, triggers
+from vso.controllers.delivery import Delivery, Source, destination_key, triggers
 from vso.controllers.dynamic_attempt import Answer, Order, Result
 from vso.controllers.dynamic_plan import (
     Act,
@@ -36,6 +36,7 @@ from vso.controllers.dynamic_status import Announcement, Stored, renewed, stored
 from vso.controllers.leases import LeaseKeeper
 from vso.controllers.member import overruled
 from vso.controllers.outcome import EXPECTED, Expected, show_seconds
+from vso.controllers.restarter import Payload
 from vso.controllers.secret_status import Success, after_failure, after_success, kept
 from vso.controllers.secret_writer import Written
 from vso.controllers.tools import Tools
@@ -79,7 +80,7 @@ class VaultDynamicSecretReconciler:
 
     async def reconcile(self, key: Key) -> Next:
         """See that the destination of `key` holds credentials that work, and will do so until the next look."""
-        wanted = self._world.dynamic.get(key)
+        wanted = self._delivery.wanted(key)
         if wanted is None or wanted.deleting:
             return await self._release(key, wanted)
         delivery = self._delivery
@@ -88,6 +89,8 @@ class VaultDynamicSecretReconciler:
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
             live = await delivery.live(wanted)
             wanted = await self._keeper.recover(wanted, live)
+            if wanted.key not in self._progress:
+                await self._keeper.attach(wanted, spec)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))
             act, reason = next_act(view, limits=self._limits(wanted))
             contested = act is Act.KEEP or reason in {SyncReason.MISSING, SyncReason.DRIFT}
@@ -125,6 +128,8 @@ class VaultDynamicSecretReconciler:
             payload = self._tools.signer.record(wanted.status.extensions.written)
             progress = adopted(wanted, live, fresh=fresh, unix=self._clock.now().timestamp(), payload=payload)
         if progress is not None:
+            if self._tools.clients.held(wanted.key) is not None:
+                progress = replace(progress, replace_by=None)
             self._progress[wanted.key] = progress
         return View(
             wanted=wanted,
@@ -156,6 +161,8 @@ class VaultDynamicSecretReconciler:
             message="Successfully renewed lease",
         )
         progress = replace(view.progress, since=since, share=self._rng.random())
+        if held is not None:
+            progress = replace(progress, replace_by=None)
         return await self._succeeded(wanted, progress, Result(status=status, more=(renewal,)))
 
     async def _fetch(self, wanted: VaultDynamicSecret, order: Order) -> Next:

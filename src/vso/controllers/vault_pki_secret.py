@@ -17,7 +17,7 @@ from vso.apis.kinds import VAULT_PKI_SECRET
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import PendingCertificate, VaultPKISecret, VaultPKISecretStatus
 from vso.base import Sensitive, jitter
-from vso.controllers.delivery import Delivery, Payload, Rollout, Source, triggers
+from vso.controllers.delivery import Delivery, Rollout, Source, triggers
 from vso.controllers.outcome import EXPECTED, Expected, is_passing, show_seconds
 from vso.controllers.pki_plan import (
     Progress,
@@ -31,6 +31,7 @@ from vso.controllers.pki_plan import (
     request_of,
     stored,
 )
+from vso.controllers.restarter import Payload
 from vso.controllers.secret_status import Success, after_failure, after_success
 from vso.controllers.tools import Tools
 from vso.kube import NotFound
@@ -77,7 +78,7 @@ class VaultPKISecretReconciler:
 
     async def reconcile(self, key: Key) -> Next:
         """See that the destination of `key` holds a certificate as wanted that is not about to end."""
-        wanted = self._world.pki.get(key)
+        wanted = self._delivery.wanted(key)
         if wanted is None or wanted.deleting:
             return await self._release(key, wanted)
         delivery = self._delivery

@@ -13,9 +13,10 @@ from vso.apis.conditions import EventReason
 from vso.apis.kinds import VAULT_STATIC_SECRET
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import RefreshExtensions, VaultClientMeta, VaultStaticSecret, VaultStaticSecretStatus
-from vso.controllers.delivery import Delivery, Payload, Rollout, Source, destination_key, triggers
+from vso.controllers.delivery import Delivery, Rollout, Source, destination_key, triggers
 from vso.controllers.member import overruled
 from vso.controllers.outcome import EXPECTED, Expected
+from vso.controllers.restarter import Payload
 from vso.controllers.secret_status import Success, after_failure, after_success
 from vso.controllers.secret_writer import Written
 from vso.controllers.static_plan import (
@@ -62,7 +63,7 @@ class VaultStaticSecretReconciler:
 
     async def reconcile(self, key: Key) -> Next:
         """Make the destination of `key` equal to what Vault holds now, if there is a reason to look."""
-        wanted = self._world.static.get(key)
+        wanted = self._delivery.wanted(key)
         if wanted is None or wanted.deleting:
             return await self._release(key, wanted)
         delivery = self._delivery

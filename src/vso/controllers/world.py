@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vso.apis.core import Namespace
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, Object, Ref
 from vso.apis.reference import InvalidReference, parse_reference
@@ -21,8 +22,9 @@ from vso.apis.v1beta1 import (
     VaultPKISecret,
     VaultStaticSecret,
 )
+from vso.controllers.jurisdiction import EVERYTHING, Jurisdiction
 from vso.runtime import Store
-from vso.sync import Destination, ReferenceInvalid, resolve_auth
+from vso.sync import Destination, ReferenceInvalid, Version, resolve_auth
 
 Claimant = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 """A resource that writes a Secret."""
@@ -41,6 +43,8 @@ class World:
     """The stores, and the questions that need more than one of them."""
 
     operator_namespace: str
+    jurisdiction: Jurisdiction
+    namespaces: Store[Namespace]
     connections: Store[VaultConnection]
     auths: Store[VaultAuth]
     shared_auths: Store[VaultAuthGlobal]
@@ -58,16 +62,29 @@ class World:
         return self.connections.version, self.auths.version, self.shared_auths.version
 
     def auth(self, key: Key) -> VaultAuth | None:
-        """See `vso.sync.References`."""
+        """See `vso.sync.References`. Raises NotWatched."""
+        self.jurisdiction.check_readable(key, shared=True)
         return self.auths.get(key)
 
     def shared(self, key: Key) -> VaultAuthGlobal | None:
-        """See `vso.sync.References`."""
+        """See `vso.sync.References`. Raises NotWatched."""
+        self.jurisdiction.check_readable(key, shared=True)
         return self.shared_auths.get(key)
 
     def connection(self, key: Key) -> VaultConnection | None:
-        """See `vso.sync.References`."""
+        """See `vso.sync.References`. Raises NotWatched."""
+        self.jurisdiction.check_readable(key, shared=True)
         return self.connections.get(key)
+
+    def transformation(self, key: Key) -> SecretTransformation | None:
+        """The SecretTransformation `key`, None if there is none. Raises NotWatched."""
+        self.jurisdiction.check_readable(key, shared=False)
+        return self.transformations.get(key)
+
+    def covers(self, obj: Object) -> bool:
+        """Whether this installation handles `obj`; of what it does not, it writes and asks nothing."""
+        namespace = self.namespaces.get(Key("", obj.metadata.namespace))
+        return self.jurisdiction.covers(obj, None if namespace is None else namespace.metadata.labels)
 
     def claimants(self, destination: Key) -> tuple[Claimant, ...]:
         """The resources that name `destination`, the one that may write it first (oldest, then by UID)."""
@@ -75,6 +92,11 @@ class World:
         for store in (self.static, self.dynamic, self.pki):
             found += store.by_index(BY_DESTINATION, destination)
         return tuple(sorted((one for one in found if not one.deleting), key=_seniority))
+
+    def login_origins(self) -> frozenset[Version]:
+        """The VaultAuths and VaultConnections that there are, as stored logins name them."""
+        found = (*self.auths.values(), *self.connections.values())
+        return frozenset((one.metadata.uid, str(one.metadata.generation)) for one in found)
 
     def auths_reaching(self, connection: Key, *, options: GlobalOptions) -> list[VaultAuth]:
         """The VaultAuths that lead to the VaultConnection `connection`."""
@@ -99,7 +121,7 @@ class World:
             return None
 
 
-def new_world(operator_namespace: str) -> World:
+def new_world(operator_namespace: str, jurisdiction: Jurisdiction = EVERYTHING) -> World:
     """Empty stores with their indexes."""
     indexes: Mapping[str, Callable[[Any], Iterable[Hashable]]] = {
         BY_DESTINATION: destination_keys,
@@ -108,6 +130,8 @@ def new_world(operator_namespace: str) -> World:
     }
     return World(
         operator_namespace=operator_namespace,
+        jurisdiction=jurisdiction,
+        namespaces=Store(),
         connections=Store(),
         auths=Store(),
         shared_auths=Store(),

@@ -23,7 +23,7 @@ from vso.runtime.next import Lane, Next
 from vso.runtime.queue import QueueShutDown, WorkQueue
 from vso.runtime.reflector import Reflector
 from vso.runtime.source import KubeSource, Source
-from vso.runtime.store import Change, Store
+from vso.runtime.store import ALL, Change, Store
 from vso.runtime.watches import (
     Handler,
     Predicate,
@@ -37,6 +37,7 @@ from vso.runtime.watches import (
 )
 
 __all__ = [
+    "ALL",
     "Change",
     "Controller",
     "ControllerObserver",

@@ -31,7 +31,7 @@ from vso.kube import (
 from vso.runtime.limit import time_limit
 from vso.runtime.metrics import ReflectorObserver, Silent
 from vso.runtime.source import Source
-from vso.runtime.store import Change, Store
+from vso.runtime.store import Change, Part, Store
 
 T = TypeVar("T", bound=Object)
 U = TypeVar("U", bound=Object)
@@ -64,7 +64,7 @@ class Reflector(Generic[T, U]):
     def __init__(
         self,
         source: Source[T],
-        store: Store[U],
+        store: Store[U] | Part[U],
         *,
         project: Callable[[T], U],
         clock: Clock,

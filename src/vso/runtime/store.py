@@ -6,11 +6,14 @@ methods for the reflector return them.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from vso.apis.meta import Key, Object
 
 U = TypeVar("U", bound=Object)
+
+ALL: Final = ""
+"""The part of a store that is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Store(Generic[U]):
         self._indexes = {name: _Index(values_of) for name, values_of in (indexes or {}).items()}
         # For each object whose state is from `observe`: what the watch last told of it.
         self._told: dict[Key, U | None] = {}
-        self._seen: int | None = None
+        # How far each watch has come: that of a namespace by its name, that of all namespaces by "".
+        self._seen: dict[str, int | None] = {}
         self.version = 0
         """Moves whenever an object comes, changes or goes: what was made of the objects before may be out of date."""
 
@@ -90,7 +94,8 @@ class Store(Generic[U]):
         """
         version = version_of(obj.metadata.resource_version)
         if version is not None:
-            if self._seen is not None and version <= self._seen:
+            seen = self._seen.get(obj.metadata.namespace, self._seen.get(ALL))
+            if seen is not None and version <= seen:
                 return False
             held = self._objects.get(obj.key)
             if held is not None and _newer(held, version):
@@ -99,11 +104,15 @@ class Store(Generic[U]):
         self._set(obj.key, obj)
         return True
 
-    def apply(self, obj: U) -> tuple[Change[U], ...]:
+    def part(self, namespace: str) -> "Part[U]":
+        """What a reflector fills that mirrors one namespace (ALL: every one). Parts must not overlap."""
+        return Part(self, namespace)
+
+    def apply(self, obj: U, *, part: str = ALL) -> tuple[Change[U], ...]:
         """Take a state told by the watch; returns what is to be announced. For the reflector only."""
         key = obj.key
         version = version_of(obj.metadata.resource_version)
-        if self._passed(version):
+        if self._passed(version, part):
             return ()
         told = self._last_told(key)
         held = self._objects.get(key)
@@ -112,32 +121,33 @@ class Store(Generic[U]):
         changes = _changes(told, obj, listed=False)
         return tuple(replace(one, echo=one.new is not None) for one in changes) if echo else changes
 
-    def remove(self, obj: U) -> tuple[Change[U], ...]:
+    def remove(self, obj: U, *, part: str = ALL) -> tuple[Change[U], ...]:
         """Take a deletion told by the watch, with the last state; see `apply`."""
         key = obj.key
         version = version_of(obj.metadata.resource_version)
-        if self._passed(version):
+        if self._passed(version, part):
             return ()
         told = self._last_told(key)
         self._settle(key, None, version)
         return (Change(told, None),) if told is not None else ()
 
-    def advance(self, resource_version: str) -> None:
+    def advance(self, resource_version: str, *, part: str = ALL) -> None:
         """Note that the watch has told everything up to `resource_version`. For the reflector only."""
         version = version_of(resource_version)
         if version is None:
             return
-        self._seen = max(version, self._seen or 0)
+        seen = self._seen[part] = max(version, self._seen.get(part) or 0)
         for key, told in list(self._told.items()):
-            if not _newer(self._objects.get(key), self._seen):
+            if _within(key, part) and not _newer(self._objects.get(key), seen):
                 del self._told[key]
                 self._set(key, told)
 
-    def replace(self, objects: Mapping[Key, U], resource_version: str) -> tuple[Change[U], ...]:
-        """Take a complete list, read at `resource_version`; see `apply`. What is unchanged is not told."""
+    def replace(self, objects: Mapping[Key, U], resource_version: str, *, part: str = ALL) -> tuple[Change[U], ...]:
+        """Take a complete list of `part`, read at `resource_version`; see `apply`. What is unchanged is not told."""
         changes: list[Change[U]] = []
         version = version_of(resource_version)
-        for key in [key for key in self._objects.keys() | self._told.keys() if key not in objects]:
+        known = self._objects.keys() | self._told.keys()
+        for key in [key for key in known if _within(key, part) and key not in objects]:
             told = self._last_told(key)
             self._settle(key, None, version)
             if told is not None:
@@ -148,13 +158,14 @@ class Store(Generic[U]):
             if told is None or not _same_state(told, obj):
                 changes += _changes(told, obj, listed=True)
         # A list is the truth: after a restore of the cluster's storage its version may be lower than before.
-        self._seen = version
-        self.advance(resource_version)
+        self._seen[part] = version
+        self.advance(resource_version, part=part)
         return tuple(changes)
 
-    def _passed(self, version: int | None) -> bool:
-        """Whether the watch has been beyond `version` already: the event is an old one, told again."""
-        return version is not None and self._seen is not None and version < self._seen
+    def _passed(self, version: int | None, part: str) -> bool:
+        """Whether the watch of `part` has been beyond `version` already: the event is an old one, told again."""
+        seen = self._seen.get(part)
+        return version is not None and seen is not None and version < seen
 
     def _last_told(self, key: Key) -> U | None:
         return self._told[key] if key in self._told else self._objects.get(key)
@@ -177,6 +188,30 @@ class Store(Generic[U]):
             index.move(key, old, obj)
 
 
+class Part(Generic[U]):
+    """A store as the reflector of one namespace fills it; see the methods of `Store`."""
+
+    def __init__(self, store: Store[U], namespace: str) -> None:
+        self._store = store
+        self._namespace = namespace
+
+    def apply(self, obj: U) -> tuple[Change[U], ...]:
+        """See `Store.apply`."""
+        return self._store.apply(obj, part=self._namespace)
+
+    def remove(self, obj: U) -> tuple[Change[U], ...]:
+        """See `Store.remove`."""
+        return self._store.remove(obj, part=self._namespace)
+
+    def advance(self, resource_version: str) -> None:
+        """See `Store.advance`."""
+        self._store.advance(resource_version, part=self._namespace)
+
+    def replace(self, objects: Mapping[Key, U], resource_version: str) -> tuple[Change[U], ...]:
+        """See `Store.replace`."""
+        return self._store.replace(objects, resource_version, part=self._namespace)
+
+
 class _Index(Generic[U]):
     def __init__(self, values_of: Callable[[U], Iterable[Hashable]]) -> None:
         self._values_of = values_of
@@ -195,6 +230,10 @@ class _Index(Generic[U]):
                 del self._keys[value]
         for value in after - before:
             self._keys.setdefault(value, set()).add(key)
+
+
+def _within(key: Key, part: str) -> bool:
+    return part in {ALL, key.namespace}
 
 
 def _newer(obj: Object | None, version: int) -> bool:

@@ -4,7 +4,7 @@
 write, `horizon` says when to look again.
 """
 
-from vso.sync.authenticator import Cluster, Voucher
+from vso.sync.authenticator import Authenticator, Cluster, Voucher
 from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
 from vso.sync.client import Client, ClientMeta
 from vso.sync.clients import Clients
@@ -24,6 +24,7 @@ from vso.sync.errors import (
     PolicyRefused,
     ReferenceInvalid,
     RenderError,
+    StorageFailed,
     SyncError,
     TemplateError,
     Throttled,
@@ -47,6 +48,7 @@ from vso.sync.ownership import (
     owner_reference,
     plan,
 )
+from vso.sync.persistence import Cipher, Persistence, Storage, discard_all
 from vso.sync.policy import Policy
 from vso.sync.render import Rendered, RenderOptions, check_secret, check_source, filter_keys, payload_of, render
 from vso.sync.resolve import (
@@ -63,16 +65,22 @@ from vso.sync.resolve import (
 )
 from vso.sync.server import Limits, Server, Turn
 from vso.sync.session import Access, Session
+from vso.sync.stored_login import SELECTOR as ENTRY_SELECTOR
+from vso.sync.stored_login import Entry, EntryInvalid, Version
+from vso.sync.stored_login import name_of as entry_name
 from vso.sync.template import Budget, Template, TemplateEngine, TemplateInput
 
 __all__ = [
     "DEFAULT_TYPE",
+    "ENTRY_SELECTOR",
     "KEY_LENGTH",
     "TLS_TYPE",
     "Access",
     "AuthInvalid",
     "AuthNotFound",
+    "Authenticator",
     "Budget",
+    "Cipher",
     "Client",
     "ClientMeta",
     "ClientSpec",
@@ -85,12 +93,15 @@ __all__ = [
     "Deferred",
     "Destination",
     "DestinationClaimed",
+    "Entry",
+    "EntryInvalid",
     "InvalidSpec",
     "Limits",
     "LoginId",
     "LoginSuspended",
     "NotAllowed",
     "OwnershipError",
+    "Persistence",
     "Policy",
     "PolicyRefused",
     "ReferenceInvalid",
@@ -106,6 +117,8 @@ __all__ = [
     "Session",
     "Signer",
     "Step",
+    "Storage",
+    "StorageFailed",
     "SyncError",
     "Template",
     "TemplateEngine",
@@ -116,6 +129,7 @@ __all__ = [
     "Turn",
     "Unavailable",
     "Validity",
+    "Version",
     "Voucher",
     "Wanted",
     "back_horizon",
@@ -127,6 +141,8 @@ __all__ = [
     "compose",
     "destination_of",
     "digest",
+    "discard_all",
+    "entry_name",
     "filter_keys",
     "fingerprint",
     "first_look",

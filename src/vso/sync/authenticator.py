@@ -11,8 +11,10 @@ from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import Clock, Sensitive
 from vso.sync.identity import cache_key
+from vso.sync.persistence import Persistence
 from vso.sync.resolve import ClientSpec
 from vso.sync.server import Server
+from vso.sync.stored_login import Login
 from vso.vault import (
     METHODS,
     Auth,
@@ -65,12 +67,18 @@ class LoggedIn:
 
 
 class Authenticator:
-    """Logs in at a server."""
+    """Logs in at a server; with `persistence` a login of an earlier process goes on, if it left one."""
 
-    def __init__(self, cluster: Cluster, clock: Clock) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, clock: Clock, persistence: Persistence | None = None) -> None:
+        self.cluster = cluster
         self._clock = clock
+        self._persistence = persistence
         self._known: OrderedDict[tuple[Key, str, str, Sensitive[str]], Sensitive[str]] = OrderedDict()
+
+    @property
+    def restores(self) -> bool:
+        """Whether the login of an earlier process may be in use again."""
+        return self._persistence is not None
 
     async def log_in(self, spec: ClientSpec, server: Server) -> LoggedIn:
         """Fetch the credentials of a login and log in with them.
@@ -78,7 +86,7 @@ class Authenticator:
         Raises CredentialMissing, MissingCredential, LoginRefused and other VaultErrors, Unavailable, and the cluster's
         errors.
         """
-        voucher = self._cluster.credentials(spec)
+        voucher = self.cluster.credentials(spec)
         issued = self._clock.monotonic()
         request = await METHODS[spec.merged.method].request(voucher)
         request = await self._with_unwrapped(spec, server, request)
@@ -98,6 +106,31 @@ class Authenticator:
             certificate=request.certificate,
             lent=request.token is not None,
         )
+
+    async def restore(self, spec: ClientSpec, server: Server) -> LoggedIn | None:
+        """The login that an earlier process left, renewed; None if there is none to be used.
+
+        Raises CredentialMissing, the cluster's errors, and what says that the server is out of order.
+        """
+        if self._persistence is None:
+            return None
+        uid = await self.cluster.credentials(spec).provider_uid()
+        issued = self._clock.monotonic()
+        auth = await self._persistence.restore(key_of(spec, uid), spec, server)
+        return None if auth is None else LoggedIn(auth=auth, issued=issued, provider_uid=uid)
+
+    def keep(self, spec: ClientSpec, found: LoggedIn) -> str:
+        """Have a login stored, if it can be of use to a later process; its cache key."""
+        key = key_of(spec, found.provider_uid)
+        # A lent token is not ours to keep, and one that came by a certificate cannot be renewed without its key.
+        if self._persistence is not None and not found.lent and found.certificate is None:
+            self._persistence.keep(Login(key=key, spec=spec, provider_uid=found.provider_uid, auth=found.auth))
+        return key
+
+    async def forget(self, key: str) -> None:
+        """Remove what is stored under `key`: its token is dead."""
+        if self._persistence is not None:
+            await self._persistence.forget(key)
 
     async def _with_unwrapped(self, spec: ClientSpec, server: Server, request: LoginRequest) -> LoginRequest:
         """`request` with what its wrapping tokens hold."""

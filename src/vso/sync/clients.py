@@ -6,6 +6,7 @@ shared. The life of one login is `session`'s part, what a server can bear is `se
 identity is `resolve`'s.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Final, Self, TypeVar
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import BackOff, Clock, jitter
-from vso.sync.authenticator import Authenticator, Cluster, LoggedIn, key_of
+from vso.sync.authenticator import Authenticator, LoggedIn, key_of
 from vso.sync.breaker import LoginGate
 from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
@@ -51,7 +52,7 @@ class Clients:
 
     def __init__(
         self,
-        cluster: Cluster,
+        authenticator: Authenticator,
         *,
         connect: Callable[[Connection], Transport],
         clock: Clock,
@@ -60,7 +61,7 @@ class Clients:
         size: int,
         observer: Observer,
     ) -> None:
-        self._cluster = cluster
+        self._cluster = authenticator.cluster
         self._connect = connect
         self._clock = clock
         self._rng = rng
@@ -71,7 +72,7 @@ class Clients:
         self._identities: OrderedDict[LoginId, Identity] = OrderedDict()
         self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
-        self._authenticator = Authenticator(cluster, clock)
+        self._authenticator = authenticator
 
     async def __aenter__(self) -> Self:
         await self._flights.__aenter__()
@@ -87,6 +88,11 @@ class Clients:
     def __len__(self) -> int:
         """Identities that are logged in."""
         return sum(identity.current is not None for identity in self._identities.values())
+
+    @property
+    def restores(self) -> bool:
+        """Whether the login of an earlier process may be in use again."""
+        return self._authenticator.restores
 
     async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> Client:
         """A client that is logged in, for the Vault namespace `namespace` (default: that of the login).
@@ -141,6 +147,13 @@ class Clients:
             del self._identities[login_id]
         for one in stale:
             await self._servers.pop(one).close()
+
+    async def revoke_all(self) -> None:
+        """Revoke the tokens in use that no lease hangs on; those are left to who takes over."""
+        async with asyncio.TaskGroup() as group:
+            for identity, session in self._sessions():
+                if not session.holders and not session.life.expired(self._clock.monotonic()):
+                    group.create_task(self._revoke(identity, session, identity.spec.merged.namespace))
 
     async def run(self) -> None:
         """Renew tokens in use when it is time; never returns.
@@ -242,7 +255,7 @@ class Clients:
 
     async def _revoke(self, identity: Identity, session: Session, namespace: str) -> None:
         # At best effort: a token that stays ends by itself.
-        if session.lent:
+        if session.found.lent:
             return
         with suppress(VaultError, SyncError):
             await self.send(
@@ -268,7 +281,11 @@ class Clients:
         try:
             server = await self._server(spec.connection)
             server.check()  # before a token is requested in vain
-            found = await self._authenticator.log_in(spec, server)
+            first = identity.serials == 0
+            found = await self._authenticator.restore(spec, server) if first else None
+            if found is None:
+                found = await self._authenticator.log_in(spec, server)
+                self._authenticator.keep(spec, found)
         except Unavailable:
             raise
         except Exception as exc:
@@ -281,13 +298,10 @@ class Clients:
     def _logged(self, identity: Identity, found: LoggedIn) -> Session:
         identity.serials += 1
         identity.current = Session(
-            token=found.auth.client_token,
-            accessor=found.auth.accessor,
+            found=found,
             life=TokenLife.of(found.auth, found.issued),
             cache_key=key_of(identity.spec, found.provider_uid),
             serial=identity.serials,
-            certificate=found.certificate,
-            lent=found.lent,
         )
         if identity.gate.succeeded():
             self._observer(identity.spec.login, Turn.UP)
@@ -305,12 +319,14 @@ class Clients:
                         transport,
                         session.token,
                         namespace=identity.spec.merged.namespace,
-                        certificate=session.certificate,
+                        certificate=session.found.certificate,
                     ),
                     urgent=True,
                 )
             except (VaultError, SyncError) as exc:
                 session.not_renewed(issued, for_ever=isinstance(exc, Denied))
+                if isinstance(exc, Denied):
+                    await self._authenticator.forget(session.cache_key)
             else:
                 session.renewed(TokenLife.of(auth, issued))
         if session.ends_soon(self._clock.monotonic()):
@@ -324,11 +340,19 @@ class Clients:
             if not self._cluster.is_current(spec.connection):
                 return identity  # for this request only: nobody would `forget` it
             self._identities[spec.login] = identity
-        identity.spec = spec  # generations and UIDs that do not enter the login may have moved
+        if identity.spec is not spec:
+            self._moved(identity, spec)
         self._identities.move_to_end(spec.login)
         while len(self._identities) > self._size:
             self._identities.popitem(last=False)
         return identity
+
+    def _moved(self, identity: Identity, spec: ClientSpec) -> None:
+        """Generations that do not enter the login may have moved: then it is stored under another key."""
+        identity.spec = spec
+        session = identity.current
+        if session is not None and session.cache_key != key_of(spec, session.found.provider_uid):
+            session.cache_key = self._authenticator.keep(spec, session.found)
 
     async def _server(self, connection: VaultConnection) -> Server:
         identity = server_id(connection)

@@ -8,6 +8,7 @@
     │   └── AuthInvalid          VaultAuth and VaultAuthGlobal do not add up to a login
     ├── ConnectionInvalid        address, headers or CA of the VaultConnection cannot be used
     ├── CredentialMissing        what the login needs is not in the cluster
+    ├── StorageFailed            stored logins cannot be read, written or decrypted just now
     ├── TransformationInvalid    SecretTransformations and templates cannot be used
     ├── InvalidSpec              the resource itself asks for something impossible
     ├── RenderError              the data cannot be brought into the form of a Secret
@@ -61,6 +62,10 @@ class ConnectionInvalid(SyncError):
 
 class CredentialMissing(SyncError):
     """The ServiceAccount or Secret that a login needs is missing or unusable."""
+
+
+class StorageFailed(SyncError):
+    """The store of logins, or the key that encrypts them, cannot be used just now; logging in works without."""
 
 
 class TransformationInvalid(SyncError):

@@ -33,6 +33,10 @@ class Signer:
         message = json_text.write({name: b64encode(value).decode() for name, value in data.items()})
         return b64encode(hmac.new(self._key, message, hashlib.sha256).digest()).decode()
 
+    def sign(self, *parts: bytes) -> bytes:
+        """HMAC-SHA256 over `parts`, one after the other (behaviour.md section 4.2)."""
+        return hmac.new(self._key, b"".join(parts), hashlib.sha256).digest()
+
     def record(self, mac: str) -> str:
         """`mac` together with the identity of the key that made it."""
         return f"{self.key_id}:{mac}"

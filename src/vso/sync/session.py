@@ -9,9 +9,10 @@ from math import inf
 from typing import Final
 
 from vso.base import Sensitive
+from vso.sync.authenticator import LoggedIn
 from vso.sync.breaker import LoginGate
 from vso.sync.resolve import ClientSpec, ServerId
-from vso.vault import ClientCertificate, TokenLife
+from vso.vault import TokenLife
 
 _EARLY: Final = 2.0
 """Seconds before its end from which on a token is not used for another request."""
@@ -38,18 +39,15 @@ class Access:
 class Session:
     """A token and its life; `serial` tells a login from the one that replaced it.
 
-    `holders` are the owners of leases that hang on the token: those leases die with it. `certificate` is shown when it
-    is renewed. A `lent` token was made by somebody else and is never revoked.
+    `holders` are the owners of leases that hang on the token: those leases die with it. `found` is what the login
+    gave.
     """
 
-    token: Sensitive[str]
-    accessor: str
+    found: LoggedIn
     life: TokenLife
     cache_key: str
     serial: int
     used: bool = True
-    certificate: ClientCertificate | None = None
-    lent: bool = False
     holders: set[Hashable] = field(default_factory=set)
     born: float = field(init=False)
     final_since: float | None = field(init=False)
@@ -62,6 +60,16 @@ class Session:
         self.born = self.life.issued
         self._first_ttl = self.life.ttl
         self.final_since = self.born if self.life.ttl > 0 and not self.life.renewable else None
+
+    @property
+    def token(self) -> Sensitive[str]:
+        """The token itself."""
+        return self.found.auth.client_token
+
+    @property
+    def accessor(self) -> str:
+        """Names the token in Vault without being one."""
+        return self.found.auth.accessor
 
     def usable(self, now: float) -> bool:
         """Whether another request may be sent with it."""

@@ -60,8 +60,10 @@ from vso.vault.pki import (
     revoke_certificate,
 )
 from vso.vault.response import Auth, Response
+from vso.vault.response import decode as decode_response
 from vso.vault.static_role import StaticCreds, parse_static
 from vso.vault.token import TokenLife, TokenStatus, lookup_self, renew_self, revoke_self
+from vso.vault.transit import Ciphertext, decrypt, encrypt
 from vso.vault.transport import Call, Null, Transport, VaultRequestSeen
 from vso.vault.wrapping import unwrap
 
@@ -72,9 +74,10 @@ __all__ = [
     "Call",
     "Certificate",
     "CertificateNotFound",
+    "Ciphertext",
+    "ClientCertificate",
     "CloudRefused",
     "CloudUnavailable",
-    "ClientCertificate",
     "Connection",
     "Credentials",
     "Deleted",
@@ -121,6 +124,9 @@ __all__ = [
     "VaultError",
     "VaultRequestSeen",
     "WrongEngine",
+    "decode_response",
+    "decrypt",
+    "encrypt",
     "is_within",
     "issue",
     "issue_body",

@@ -24,7 +24,7 @@ from vso.base import Sensitive
 from vso.controllers import ControllerSettings, KubernetesCluster, Tools, VaultStaticSecretReconciler, new_world
 from vso.kube import AlreadyExists, ApiError, Client, ClientConfig, Conflict, NotFound, Patch, PatchType
 from vso.runtime import EventRecorder, Next, WorkQueue
-from vso.sync import Budget, Clients, Policy, Signer, TemplateEngine, Turn, destination_of
+from vso.sync import Authenticator, Budget, Clients, Policy, Signer, TemplateEngine, Turn, destination_of
 from vso.vault import Auth, Call, Connection, Response, Transport
 
 T = TypeVar("T", bound=Object)
@@ -141,7 +141,9 @@ class Bench:
         self.world = new_world("op")
         self.signer = Signer(bytes(16))
         self.clients = Clients(
-            KubernetesCluster(self.cluster, self.world.connections, Policy(operator_namespace="op")),
+            Authenticator(
+                KubernetesCluster(self.cluster, self.world.connections, Policy(operator_namespace="op")), self.clock
+            ),
             connect=lambda _: self.vault,
             clock=self.clock,
             rng=Random(1),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from vso.controllers.delivery import Payload, caution_of
-from vso.controllers.restarter import Caution
+from vso.controllers.restarter import Caution, Payload, caution_of
 from vso.sync import Signer, Step
 
 SIGNER = Signer(bytes(16))

@@ -25,9 +25,9 @@ from vso.kube import (
 
 
 def thing(name: str, version: int = 1, **metadata: Any) -> PartialObject:
-    """An object in namespace ``app``."""
-    meta = {"uid": f"uid-{name}", "generation": 1, **metadata}
-    return PartialObject(metadata=ObjectMeta(namespace="app", name=name, resource_version=str(version), **meta))
+    """An object in namespace ``app``, unless told otherwise."""
+    meta = {"namespace": "app", "uid": f"uid-{name}", "generation": 1, **metadata}
+    return PartialObject(metadata=ObjectMeta(name=name, resource_version=str(version), **meta))
 
 
 def key_of(name: str) -> Key:

@@ -121,3 +121,23 @@ def test_indexes_follow(store: Store[PartialObject]) -> None:
     assert store.by_index("label", ("y", "2")) == ()
     with pytest.raises(KeyError):
         store.by_index("none", 1)
+
+
+def test_each_part_is_as_far_as_its_own_watch() -> None:
+    """A namespace whose watch is ahead says nothing about another, and its list leaves the other's objects alone."""
+    store: Store[PartialObject] = Store()
+    left, right = store.part("left"), store.part("right")
+    first, second = thing("a", 3, namespace="left"), thing("a", 4, namespace="right")
+    left.replace({first.key: first}, "20")
+    right.replace({second.key: second}, "10")
+    newer = thing("a", 12, namespace="right")
+    assert right.apply(newer) == (Change(second, newer),)
+    assert left.apply(thing("b", 12, namespace="left")) == ()
+    answer = thing("a", 15, namespace="right")
+    assert store.observe(answer)
+    left.advance("30")
+    assert store.get(answer.key) == answer
+    right.advance("16")
+    assert store.get(answer.key) == newer
+    assert left.replace({}, "40") == (Change(first, None, listed=True),)
+    assert store.values() == (newer,)

@@ -15,7 +15,7 @@ from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, ObjectMeta
 from vso.apis.v1beta1 import KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
 from vso.base import BackOff, Sensitive
-from vso.sync import Clients, ClientSpec, ConnectionSuspended, LoginSuspended, Policy, Turn, resolve
+from vso.sync import Authenticator, Clients, ClientSpec, ConnectionSuspended, LoginSuspended, Policy, Turn, resolve
 from vso.vault import (
     Auth,
     Call,
@@ -127,7 +127,7 @@ class Bench:
         self.logins = 0
         self.server.answers = {LOGIN: self.log_in, READ: self.read, "auth/token/renew-self": self.log_in}
         self.clients = Clients(
-            self.cluster,
+            Authenticator(self.cluster, self.clock),
             connect=lambda _: self.server,
             clock=self.clock,
             rng=Random(1),

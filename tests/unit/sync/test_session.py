@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vso.base import Sensitive
+from vso.sync.authenticator import LoggedIn
 from vso.sync.session import Session
-from vso.vault import TokenLife
+from vso.vault import Auth, TokenLife
 
 DAY = 86400.0
 
@@ -18,8 +19,7 @@ DAY = 86400.0
 def session(ttl: float, *, renewable: bool = True, born: float = 0.0) -> Session:
     """A token that was issued at `born`."""
     return Session(
-        token=Sensitive("t"),
-        accessor="a",
+        found=LoggedIn(auth=Auth(client_token=Sensitive("t"), accessor="a"), issued=born, provider_uid=""),
         life=TokenLife(issued=born, ttl=ttl, renewable=renewable),
         cache_key="",
         serial=1,
