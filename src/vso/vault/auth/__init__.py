@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from vso.vault.auth import approle, cert, jwt, kubernetes, ldap, token, userpass
+from vso.vault.auth import approle, aws, azure, cert, gcp, jwt, kubernetes, ldap, token, userpass
 from vso.vault.auth.method import (
     ClientCertificate,
     Credentials,
@@ -26,6 +26,9 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "kubernetes": kubernetes.METHOD,
         "jwt": jwt.METHOD,
         "appRole": approle.METHOD,
+        "aws": aws.METHOD,
+        "gcp": gcp.METHOD,
+        "azure": azure.METHOD,
         "cert": cert.METHOD,
         "ldap": ldap.METHOD,
         "token": token.METHOD,
