@@ -1,0 +1,203 @@
+"""What an administrator permits, and what the owners of connections and logins do (operations.md section 7).
+
+Each refusal names the switch, in condition and event, and nothing of it reaches OpenBao.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from testenv import OpenBao
+from tests.faults.lab import ALONE, in_sync, items, logins
+from tests.support import operator as harness
+from tests.support.evidence import Watch
+from tests.support.operator import NAMESPACE
+from tests.support.tenant import Json, Tenant
+
+KEYS: Final = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+
+
+def login_of(team: Tenant, **kubernetes: object) -> Json:
+    """A VaultAuth's spec with these settings of the method kubernetes."""
+    return team.auth_spec(kubernetes={"role": team.namespace, "serviceAccount": "default", **kubernetes})
+
+
+@pytest.mark.parametrize(
+    ("flag", "spec", "named"),
+    [
+        ("--allowed-auth-methods=jwt,appRole", {}, "--allowed-auth-methods: jwt, appRole"),
+        ("--allowed-vault-addresses=https://vault.corp:8200", {}, "--allowed-vault-addresses"),
+        ("--forbidden-token-audiences=vault", {}, "'vault', which is not permitted (--forbidden-token-audiences)"),
+        (
+            "--forbidden-token-audiences=https://kubernetes.default.svc",
+            {"audiences": []},
+            "audiences is empty, so the token would be valid at the API server itself",
+        ),
+    ],
+)
+def test_what_the_administrator_forbids_is_refused_and_reaches_nobody(
+    team: Tenant, tmp_path: Path, flag: str, spec: Json, named: str
+) -> None:
+    """No token is requested and nothing sent; the resource and the object at fault both say why."""
+    team.put("app", {"user": "alice"})
+    since, audit = team.bao.mark(), team.cluster.audit_mark()
+    with harness.running(team.cluster, tmp_path, *ALONE, flag) as operator:
+        team.create("VaultConnection", "vault", spec={"address": team.bao.address})
+        team.create("VaultAuth", "vault", spec=login_of(team, **{"audiences": ["vault"], **spec}))
+        team.sync("app")
+        team.wait_failed("app", named)
+        team.wait(lambda: any(named in one["message"] for one in team.events("app")), "an event that says so")
+        at_fault = "VaultConnection" if "addresses" in flag else "VaultAuth"
+        team.wait(lambda: named in str(team.status(at_fault, "vault")), f"the status of the {at_fault}")
+        assert team.status(at_fault, "vault")["valid"] is False
+        tokens = [one for one in operator.requests(audit) if one.subresource == "token"]
+        assert [one for one in tokens if one.namespace == team.namespace] == []
+    assert [one for one in team.bao.requests(since=since) if team.namespace in one.path or "login" in one.path] == []
+
+
+def test_what_the_administrator_allows_goes_on_as_ever(team: Tenant, tmp_path: Path) -> None:
+    """With every switch set so that this login is permitted."""
+    flags = (
+        "--allowed-auth-methods=kubernetes",
+        f"--allowed-vault-addresses=https://vault.corp,{team.bao.address}",
+        "--forbidden-token-audiences=https://kubernetes.default.svc",
+    )
+    with harness.running(team.cluster, tmp_path, *ALONE, *flags):
+        team.connect()
+        team.put("app", {"user": "alice"})
+        team.sync("app")
+        team.wait_data("app", user="alice")
+
+
+@pytest.mark.parametrize("permitted", [False, True])
+def test_the_operators_own_cloud_identity_is_for_those_named(team: Tenant, tmp_path: Path, permitted: bool) -> None:
+    """Elsewhere nothing is signed with it; where it is permitted, the signed request goes to OpenBao."""
+    mount = f"aws-{team.namespace}"
+    flags = (f"--ambient-identity-namespaces={team.namespace}",) if permitted else ()
+    environ = {"AWS_ACCESS_KEY_ID": KEYS["access_key_id"], "AWS_SECRET_ACCESS_KEY": KEYS["secret_access_key"]}
+    since = team.bao.mark()
+    with harness.running(team.cluster, tmp_path, *ALONE, *flags, **environ):
+        team.create("VaultConnection", "vault", spec={"address": team.bao.address})
+        spec = {"vaultConnectionRef": "vault", "method": "aws", "mount": mount, "aws": {"role": "app"}}
+        team.create("VaultAuth", "vault", spec=spec)
+        team.sync("app")
+        # OpenBao has no such engine: its refusal shows that it was asked.
+        team.wait_failed("app", f"auth/{mount}/login" if permitted else "--ambient-identity-namespaces")
+    assert bool(logins(team.bao, mount, since)) is permitted
+
+
+def test_a_connection_serves_the_namespaces_that_it_names(team: Tenant, tmp_path: Path) -> None:
+    """Others are told so by the connection's own list; once they are on it, they sync."""
+    shared = Tenant(team.cluster, team.bao, NAMESPACE, team.mount)
+    name = f"shared-{team.namespace}"
+    shared.create(
+        "VaultConnection",
+        name,
+        spec={"address": team.bao.address, "extensions": {"allowedNamespaces": ["elsewhere"]}},
+    )
+    with harness.running(team.cluster, tmp_path, *ALONE):
+        team.put("app", {"user": "alice"})
+        team.create("VaultAuth", "vault", spec=team.auth_spec(vaultConnectionRef=f"{NAMESPACE}/{name}"))
+        team.sync("app")
+        team.wait_failed("app", "spec.extensions.allowedNamespaces is elsewhere")
+        shared.patch(
+            "VaultConnection", name, {"spec": {"extensions": {"allowedNamespaces": ["elsewhere", team.namespace]}}}
+        )
+        team.wait_synced("app", timeout=5)
+        shared.delete("VaultConnection", name)
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_a_default_login_serves_the_namespaces_that_it_names(team: Tenant, tmp_path: Path, enforced: bool) -> None:
+    """Unless the administrator wants the original's rule, by which it serves all."""
+    shared = Tenant(team.cluster, team.bao, NAMESPACE, team.mount)
+    shared.create("VaultConnection", "default", spec={"address": team.bao.address})
+    spec = team.auth_spec(vaultConnectionRef="default", allowedNamespaces=["elsewhere"])
+    shared.create("VaultAuth", "default", spec=spec)
+    flags = () if enforced else ("--enforce-default-allowed-namespaces=false",)
+    try:
+        with harness.running(team.cluster, tmp_path, *ALONE, *flags):
+            team.put("app", {"user": "alice"})
+            team.sync("app", vaultAuthRef="")
+            if enforced:
+                team.wait_failed("app", "spec.allowedNamespaces is elsewhere")
+            else:
+                team.wait_synced("app")
+    finally:
+        for kind in ("VaultAuth", "VaultConnection"):
+            shared.patch(kind, "default", {"metadata": {"finalizers": None}})
+            shared.delete(kind, "default")
+
+
+def test_intervals_of_the_administrator_come_before_those_of_resources(team: Tenant, tmp_path: Path) -> None:
+    """A shorter one counts as the shortest that is allowed, a missing one as the default."""
+    flags = ("--min-refresh-interval=3s", "--default-refresh-interval=4s")
+    with harness.running(team.cluster, tmp_path, *ALONE, *flags) as operator:
+        team.connect()
+        for name, refresh in (("eager", "1s"), ("silent", None)):
+            team.put(name, {"user": "alice"})
+            team.sync(name, refreshAfter=refresh)
+            team.wait_synced(name)
+        watch = Watch(operator, team)
+        watch.wait_reads("silent", 4)
+        eager, silent = watch.reads("eager"), watch.reads("silent")
+        # Every 2.4 to 2.7 s against every 3.2 to 3.6 s.
+        assert silent <= eager <= silent * 1.6 + 1
+
+
+def test_d28_a_connection_takes_no_more_requests_than_its_limits_say(team: Tenant, tmp_path: Path) -> None:
+    """Thirty resources at two requests in a second are all served, one after the other."""
+    limits = {"requestsPerSecond": 2, "burst": 2, "maxInFlight": 1}
+    with harness.running(team.cluster, tmp_path, *ALONE):
+        team.create("VaultConnection", "vault", spec={"address": team.bao.address, "extensions": {"limits": limits}})
+        team.create("VaultAuth", "vault", spec=team.auth_spec())
+        for number in range(30):
+            team.put(f"s{number}", {"user": "alice"})
+        since = team.bao.mark()
+        for number in range(30):
+            team.sync(f"s{number}", refreshAfter="1h")
+        team.wait(lambda: all(map(in_sync, items(team))), "all to be in sync", timeout=60)
+        asked = [one for one in team.bao.requests(since=since) if one.path.startswith(f"{team.mount}/data/s")]
+    assert len(asked) == 30
+    assert most_in_a_second([one.time for one in asked]) <= 2 + 2 + 1
+
+
+def most_in_a_second(times: list[str]) -> int:
+    """The largest number of instants within one second."""
+    instants = sorted(seconds_of(one) for one in times)
+    return max(sum(start <= one < start + 1 for one in instants) for start in instants)
+
+
+def seconds_of(text: str) -> float:
+    """Of an RFC 3339 instant with nanoseconds, within its day."""
+    hours, minutes, seconds = text.split("T")[1].rstrip("Z").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def test_d39_the_ca_may_stand_in_a_configmap_and_be_exchanged_there(team: Tenant, tmp_path: Path) -> None:
+    """A wrong one gives a condition about the certificate; corrected, requests go on by themselves."""
+    with OpenBao(tls=True) as first, harness.running(team.cluster, tmp_path, *ALONE):
+        first.admin.enable_kubernetes_auth("kubernetes", team.cluster)
+        first.admin.enable_kv(team.mount)
+        first.admin.policy(team.namespace, f'path "{team.mount}/*" {{ capabilities = ["read"] }}')
+        first.admin.kubernetes_role(
+            "kubernetes", team.namespace, policies=[team.namespace], namespaces=[team.namespace], audience="vault"
+        )
+        first.admin.put_kv(team.mount, "app", {"user": "alice"})
+        path = f"/api/v1/namespaces/{team.namespace}/configmaps"
+        other = team.cluster.request("GET", f"{path}/kube-root-ca.crt")["data"]["ca.crt"]
+        body = {"metadata": {"name": "ca"}, "data": {"bundle": other}}
+        team.cluster.request("POST", path, {"apiVersion": "v1", "kind": "ConfigMap", **body})
+        ca = {"configMapRef": {"name": "ca", "key": "bundle"}}
+        team.create("VaultConnection", "vault", spec={"address": first.address, "extensions": {"ca": ca}})
+        team.create("VaultAuth", "vault", spec=team.auth_spec())
+        team.sync("app")
+        team.wait_failed("app", "certificate")
+        team.cluster.request(
+            "PATCH",
+            f"{path}/ca",
+            {"data": {"bundle": first.ca_pem}},
+            content_type="application/merge-patch+json",
+        )
+        team.wait_data("app", user="alice")
