@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from testenv import Cluster, wait_for
 from testenv.audit import AuditEntry
+from tests.support import canary
 from vso.controllers.rbac import Installation, as_yaml
 
 ROOT: Final = Path(__file__).parents[2]
@@ -124,5 +125,7 @@ def running(
     finally:
         if operator.process is not None and operator.process.poll() is None:
             operator.stop()
+    leak = canary.token_in(operator.log.read_text(errors="replace"))
+    assert not leak, f"a secret in the log: {leak}"
     crashes = [one for one in operator.lines() if "stacktrace" in one]
     assert not crashes, crashes[0]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from testenv import Cluster, OpenBao, wait_for
 from testenv.web import RequestFailed
+from tests.support import canary
 
 GROUP: Final = "/apis/secrets.hashicorp.com/v1beta1"
 _PLURALS: Final = {
@@ -234,9 +235,23 @@ def new_tenant(cluster: Cluster, bao: OpenBao) -> Tenant:
 
 
 def remove(tenant: Tenant) -> None:
-    """Delete the namespace (in the background) and the mount."""
+    """Delete the namespace (in the background) and the mount, after a look for secrets that show."""
+    assert_nothing_leaked(tenant)
     tenant.cluster.request("DELETE", f"/api/v1/namespaces/{tenant.namespace}")
     tenant.bao.admin.delete(f"sys/mounts/{tenant.mount}")
+
+
+def assert_nothing_leaked(tenant: Tenant) -> None:
+    """No event, status, label or annotation has a value of a Secret of the tenant, or a token."""
+    kinds = ("Event", *_PLURALS, *_APPS)
+    text = canary.shown(one for kind in kinds for one in tenant.cluster.request("GET", tenant.path(kind))["items"])
+    secrets = tenant.cluster.request("GET", tenant.path("Secret"))["items"]
+    text += canary.shown(secrets)
+    leak = canary.token_in(text)
+    assert not leak, f"a token in an event, a status or a mark: {leak}"
+    for value in canary.values_of(secrets):
+        written = json.dumps(value)[1:-1]
+        assert written not in text, f"a value of a Secret shows: {written[:3]}… ({len(written)} characters)"
 
 
 def dump(value: Any) -> str:
