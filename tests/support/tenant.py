@@ -76,6 +76,16 @@ class Tenant:
         )
         return answer
 
+    def patch_status(self, kind: str, name: str, status: Json) -> Json:
+        """Merge patch of the status."""
+        answer: Json = self.cluster.request(
+            "PATCH",
+            f"{self.path(kind, name)}/status",
+            {"status": status},
+            content_type="application/merge-patch+json",
+        )
+        return answer
+
     def delete(self, kind: str, name: str) -> None:
         """Delete the object."""
         self.cluster.request("DELETE", self.path(kind, name))
