@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from testenv import Cluster, InThread, OpenBao, Postgres, Silence
+from testenv import Cluster, InThread, OpenBao, Pass, Postgres, Silence
 from testenv.waiting import seconds
 from tests.faults.gateway import Gateway, Reply, Rule
 from tests.faults.lab import FLAGS, STEP, items, wait_slowly
@@ -97,6 +97,31 @@ def test_r11_leases_outlive_sealed_failing_refusing_and_broken_off_servers(
         durable.unseal()
         for gate in gates.values():
             gate.heal()
+        for name, one in databases.items():
+            recovered(one, name, leases[name])
+
+
+def test_r11_leases_outlive_a_server_that_is_killed_and_one_whose_packets_are_swallowed(
+    operator: Operator, cluster: Cluster, bao: OpenBao, durable: OpenBao, postgres: Postgres
+) -> None:
+    """As above: after kill -9 and a start, and after silence on the wire, each goes on with the lease that it has."""
+    with ExitStack() as stack:
+        databases = {}
+        wire = stack.enter_context(InThread(bao.address))
+        for name, server in (("killed", durable), ("swallowed", bao)):
+            tenant = new_tenant(cluster, server)
+            databases[name] = new_database(tenant, postgres)
+            stack.callback(remove_database, databases[name])
+            tenant.connect(address=wire.url if server is bao else server.address, timeout="3s")
+        leases = {name: prepare(one, name) for name, one in databases.items()}
+        before = {name: one.credentials(name) for name, one in databases.items()}
+        durable.kill()
+        wire.set(Silence())
+        for name, one in databases.items():
+            one.tenant.wait(partial(failed, one, name), f"{name} to notice", timeout=OUTAGE)
+        assert {name: one.credentials(name) for name, one in databases.items()} == before
+        durable.start()
+        wire.set(Pass())
         for name, one in databases.items():
             recovered(one, name, leases[name])
 

@@ -112,6 +112,36 @@ CHANGES: Final[list[tuple[Json, Callable[[Json], bool]]]] = [
 ]
 
 
+@pytest.mark.parametrize(("kind", "name"), [(KIND, "creds"), (PKI, "pair")])
+def test_r27_a_type_change_of_a_lease_or_a_certificate_that_breaks_off_in_the_gap_is_repaired(
+    base: Database, arena: Cluster, tmp_path: Path, kind: str, name: str
+) -> None:
+    """Killed when the Secret is deleted and not yet made: back within five seconds of the next start."""
+    team = base.tenant
+    with (
+        Gateway(arena.server, authority=arena.authority) as gate,
+        harness.running(arena, tmp_path, *ALONE, server=gate.url) as operator,
+    ):
+        team.connect()
+        both(base)
+        made = f"/namespaces/{team.namespace}/secrets"
+        dry = gate.add(Rule("POST", f"{made}?dryRun", change=lambda reply: reply))
+        rule = gate.add(Rule("POST", made, f'"{name}"', hold=Where.BEFORE))
+        team.patch(kind, name, {"spec": {"destination": {"type": "example.com/one"}}})
+        rule.wait()
+        assert team.get("Secret", name) is None
+        operator.kill()
+        gate.heal()
+        operator.start()
+        back = partial(
+            team.wait, partial(shown, team, name, lambda one: one["type"] == "example.com/one"), "the Secret"
+        )
+        timed(f"{kind} lost in the gap", back, limit=REPAIR)
+        team.wait_synced(name, kind=kind)
+        assert dry.caught, "the type was tried before the Secret was deleted"
+        assert kind != KIND or base.works(name)
+
+
 def shown(team: Tenant, name: str, there: Callable[[Json], bool]) -> bool:
     """Whether the Secret is there, and as wanted."""
     secret = team.get("Secret", name)
