@@ -1,6 +1,7 @@
 """Puts the process together: settings in, a running operator out. Read `wiring` first."""
 
-from vso.app.settings import Settings, SettingsError, from_environment
+from vso.app.options import from_environment
+from vso.app.settings import Settings, SettingsError
 from vso.app.telemetry import configure_logging
 from vso.app.wiring import run
 

@@ -20,7 +20,7 @@ import uvloop
 
 from vso import __version__
 from vso.app import Settings, configure_logging, from_environment, run
-from vso.app.settings import FALSE, OPTIONS, TRUE, Option
+from vso.app.options import FALSE, OPTIONS, TRUE, Option
 from vso.kube import KubeError
 
 _POD_UID_FILE: Final = Path("/var/run/podinfo/uid")

@@ -161,8 +161,6 @@ class VaultDynamicSecretReconciler:
             message="Successfully renewed lease",
         )
         progress = replace(view.progress, since=since, share=self._rng.random())
-        if held is not None:
-            progress = replace(progress, replace_by=None)
         return await self._succeeded(wanted, progress, Result(status=status, more=(renewal,)))
 
     async def _fetch(self, wanted: VaultDynamicSecret, order: Order) -> Next:

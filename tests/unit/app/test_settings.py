@@ -3,7 +3,7 @@
 import pytest
 
 from vso.app import Settings, SettingsError, from_environment
-from vso.app.settings import OPTIONS
+from vso.app.options import OPTIONS
 from vso.cli.manager import UsageError, main, read_flags, settings_from, usage
 
 
