@@ -1,7 +1,6 @@
 """R33: memory does not follow Secrets that are none of ours."""
 
 import os
-import re
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from typing import Final
 from testenv import Cluster
 from tests.faults.lab import ALONE
 from tests.support import operator as harness
-from tests.support.operator import Operator
 from tests.support.tenant import Tenant
 
 FOREIGN: Final = 128
@@ -32,17 +30,17 @@ def test_r33_foreign_secrets_are_neither_read_nor_kept(team: Tenant, arena: Clus
     with harness.running(arena, tmp_path, *ALONE) as operator:
         team.wait_synced("app")
         follow(team, "bob")
-        without = peak(operator)
+        without = operator.peak()
     mark = arena.audit_mark()
     with foreign(team, FOREIGN // 2), harness.running(arena, tmp_path, *ALONE) as operator:
         follow(team, "carol")
         with foreign(replace(team, namespace=harness.NAMESPACE), FOREIGN // 2):
             follow(team, "dave")
-            first = peak(operator)
+            first = operator.peak()
             operator.kill()
             operator.start()
             follow(team, "erin")
-            second = peak(operator)
+            second = operator.peak()
     print(f"peak: {without / MIB:.1f} MiB alone, {first / MIB:.1f} and {second / MIB:.1f} MiB among foreign Secrets")
     assert max(first, second) < min(LIMIT, without + MARGIN)
     asked = arena.audit(user=harness.USER, since=mark)
@@ -67,11 +65,3 @@ def follow(team: Tenant, user: str) -> None:
     team.put("app", {"user": user})
     team.wait_data("app", user=user)
     team.wait_synced("app")
-
-
-def peak(operator: Operator) -> int:
-    """Bytes of memory that its process had at most."""
-    assert operator.process is not None
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{operator.process.pid}/status").read_text())
-    assert found is not None
-    return 1024 * int(found[1])

@@ -24,6 +24,7 @@ from tests.support.tenant import Json, Tenant
 PLAIN: Final = (*ALONE, "--client-cache-persistence-model=direct-unencrypted")
 ENCRYPTED: Final = (*ALONE, "--client-cache-persistence-model=direct-encrypted")
 NAMES: Final = [f"s{number}" for number in range(5)]
+MOST_MEMORY: Final = 256 * 1024 * 1024
 PERIOD: Final = 20
 """Seconds that a token lives unless it is renewed."""
 STORED_AGAIN: Final = 60.0
@@ -281,6 +282,7 @@ def test_r14c_ten_thousand_stored_logins_do_not_delay_the_start(team: Tenant, tm
         team.put("app", {"user": "alice"})
         team.sync("app")
         team.wait_synced("app")
+        assert operator.peak() < MOST_MEMORY
         operator.stop()
         operator.flags = ALONE
         operator.start()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,13 @@ class Operator:
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
+
+    def peak(self) -> int:
+        """Bytes of memory that its process had at most."""
+        assert self.process is not None
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found is not None
+        return 1024 * int(found[1])
 
     def lines(self) -> list[dict[str, Any]]:
         """The log lines written so far."""
