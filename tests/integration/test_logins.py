@@ -182,6 +182,31 @@ def test_a_secret_id_is_read_from_a_file_of_the_administrators_directory(
         own.delete("VaultConnection", name)
 
 
+def test_d40_a_secret_id_that_ends_soon_is_warned_of_once(operator: Operator, tenant: Tenant) -> None:
+    """If the login may look it up; one that may not gets on without."""
+    mount, role_id = approle_auth(tenant)
+    admin, role = tenant.bao.admin, f"auth/{mount}/role/{tenant.namespace}"
+    admin.write(role, {"token_policies": [tenant.namespace], "token_ttl": "1h", "secret_id_ttl": "20s"})
+    tenant.create("Secret", "login", stringData={"id": secret_id(tenant)})
+    spec = {"method": "appRole", "mount": mount, "appRole": {"roleId": role_id, "secretRef": "login"}}
+    use(tenant, spec)
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app")
+    tenant.wait_synced("app")
+    admin.policy(
+        tenant.namespace,
+        f'path "{tenant.mount}/*" {{ capabilities = ["read"] }}\n'
+        f'path "{role}/secret-id/lookup" {{ capabilities = ["update"] }}',
+    )
+    tenant.create("VaultAuth", "watched", spec={"vaultConnectionRef": "vault", **spec})
+    tenant.sync("watched", path="app", vaultAuthRef="watched")
+    tenant.wait_synced("watched")
+    (event,) = tenant.wait(lambda: tenant.events("watched", "CredentialExpires"), "the warning", timeout=30)
+    assert "put a new one into its place" in event["message"]
+    assert event["type"] == "Warning"
+    assert tenant.events("vault", "CredentialExpires") == []
+
+
 def test_r31_credentials_are_looked_up_where_the_secret_that_needs_them_is(operator: Operator, tenant: Tenant) -> None:
     """Condition and event name kind, name and the namespace searched, and the VaultAuth."""
     use(tenant, {"method": "jwt", "mount": "m", "jwt": {"role": "r", "secretRef": "login"}}, allowedNamespaces=["*"])

@@ -57,6 +57,7 @@ class EventReason(StrEnum):
     """Reasons of events."""
 
     ACCEPTED = "Accepted"
+    CREDENTIAL_EXPIRES = "CredentialExpires"
     CREDENTIALS_LENT = "CredentialsLent"
     DESTINATION_CONFLICT = "DestinationConflict"
     EVENT_WATCHER_ERROR = "EventWatcherError"

@@ -28,7 +28,7 @@ from vso.runtime import (
     metadata_changed,
     spec_changed,
 )
-from vso.sync import Destination, ServerId, Turn, destination_of
+from vso.sync import Destination, LoginId, ServerId, Turn, destination_of
 
 _PAGE: Final = 500
 _PAGE_OF_SECRETS: Final = 50
@@ -65,6 +65,9 @@ class Queues:
         """Pass on what became of a login or a server; see `vso.sync.Observer`."""
         if turn is Turn.FADING and isinstance(identity, Key):
             self.dynamic.add(identity)
+            return
+        if turn is Turn.DATED and isinstance(identity, LoginId):
+            self.auths.add(identity.auth)
             return
         for waker in self.wakers:
             waker(identity, turn)

@@ -4,6 +4,7 @@ Asks nobody: everything it judges is in memory. Whether Vault accepts the login 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ from vso.sync import ReferenceInvalid, check_connection, fingerprint, resolve_au
 KIND: Final = "VaultAuth"
 _PREFIX: Final = definition_of(VAULT_AUTH).condition_prefix
 _FINALIZER: Final = definition_of(VAULT_AUTH).finalizer
+_LAST_PART: Final = 0.2
+"""Share of the life of a secret id, before its end, in which its owner is warned."""
 _log = structlog.get_logger("vaultauth")
 
 
@@ -44,6 +47,8 @@ class VaultAuthReconciler:
         self._report = Reporter(tools.recorder, KIND)
         self._statuses = StatusWriter(tools.kube, VAULT_AUTH, self._store)
 
+        self._warned: dict[Key, datetime] = {}
+
     def begin_term(self) -> None:
         """Trust no status that another leader may have written."""
         self._statuses.begin_term()
@@ -52,12 +57,29 @@ class VaultAuthReconciler:
         """Judge `key` by what is in memory, and report."""
         auth = self._store.get(key)
         if auth is None or not self._tools.world.covers(auth):
+            self._warned.pop(key, None)
             return Next.on_change()
         if not auth.deleting:
             await self._tell(auth, self._look(auth))
         if _FINALIZER in auth.metadata.finalizers:
             # Only the original leaves it: logins are in memory here, nothing is to be done at a deletion.
             await remove_finalizer(self._tools.kube, VAULT_AUTH, self._store.get(key) or auth, _FINALIZER)
+        return self._watch_credential(auth)
+
+    def _watch_credential(self, auth: VaultAuth) -> Next:
+        """Warn once of a secret id that ends soon (D40); what is known of it is in memory."""
+        life = self._tools.clients.credential(auth.key)
+        if life is None or auth.deleting:
+            return Next.on_change()
+        warn_at, now = life.ends - (life.ends - life.begins) * _LAST_PART, self._tools.clock.now()
+        if now < warn_at:
+            return Next.after((warn_at - now).total_seconds() + 1, "secret id")
+        if self._warned.get(auth.key) != life.ends:
+            self._warned[auth.key] = life.ends
+            ends = life.ends.isoformat(timespec="seconds")
+            text = f"The secret id ends at {ends}: put a new one into its place before, the next login reads it"
+            self._report.warning(auth, EventReason.CREDENTIAL_EXPIRES, text)
+            _log.warning("secret id ends soon", auth=str(auth.key), ends=ends)
         return Next.on_change()
 
     def _look(self, auth: VaultAuth) -> _Finding:

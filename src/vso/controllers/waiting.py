@@ -55,7 +55,7 @@ class Waiting:
         """Bring back one key for a trial, or all of them, spread over time."""
         keys = self._keys.get(identity, set())
         match turn:
-            case Turn.DOWN | Turn.FADING:
+            case Turn.DOWN | Turn.FADING | Turn.DATED:
                 return
             case Turn.TRIAL:
                 # By chance: the same one each time could be the very one that does not get an answer.

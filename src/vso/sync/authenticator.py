@@ -4,12 +4,14 @@ What it needs of Kubernetes stands in the Protocols here; what a method needs, i
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import Clock, Sensitive
+from vso.sync.errors import SyncError
 from vso.sync.identity import cache_key
 from vso.sync.persistence import Persistence
 from vso.sync.resolve import ClientSpec
@@ -18,12 +20,16 @@ from vso.sync.stored_login import Login
 from vso.vault import (
     METHODS,
     Auth,
+    Call,
     ClientCertificate,
     Connection,
     Credentials,
+    Lifetime,
     LoginRequest,
     MissingCredential,
+    VaultError,
     login,
+    look_up_secret_id,
     unwrap,
 )
 
@@ -55,7 +61,8 @@ class Cluster(Protocol):
 class LoggedIn:
     """What a login gave, at the monotonic instant `issued` or a little later.
 
-    `provider_uid` names who vouched. `certificate` is needed again at renewals. A token that is `lent` was not made by
+    `credential` is the life of what it was made with, None if that has no end or is not known. `provider_uid` names who
+    vouched. `certificate` is needed again at renewals. A token that is `lent` was not made by
     this login, and is never revoked.
     """
 
@@ -64,6 +71,7 @@ class LoggedIn:
     provider_uid: str
     certificate: ClientCertificate | None = None
     lent: bool = False
+    credential: Lifetime | None = None
 
 
 class Authenticator:
@@ -105,6 +113,7 @@ class Authenticator:
             provider_uid=await voucher.provider_uid(),
             certificate=request.certificate,
             lent=request.token is not None,
+            credential=await self._credential(spec, server, request, auth),
         )
 
     async def restore(self, spec: ClientSpec, server: Server) -> LoggedIn | None:
@@ -131,6 +140,20 @@ class Authenticator:
         """Remove what is stored under `key`: its token is dead."""
         if self._persistence is not None:
             await self._persistence.forget(key)
+
+    async def _credential(self, spec: ClientSpec, server: Server, request: LoginRequest, auth: Auth) -> Lifetime | None:
+        """The life of the secret id that was sent, if the login's policy lets it be looked up (D40)."""
+        secret_id = request.body.get("secret_id")
+        if not auth.role or not isinstance(secret_id, Sensitive):
+            return None
+        call = Call(token=auth.client_token, namespace=spec.merged.namespace)
+        with suppress(VaultError, SyncError):
+            return await server.call(
+                lambda transport: look_up_secret_id(
+                    transport, call, mount=spec.merged.mount, role=auth.role, secret_id=secret_id
+                )
+            )
+        return None
 
     async def _with_unwrapped(self, spec: ClientSpec, server: Server, request: LoginRequest) -> LoginRequest:
         """`request` with what its wrapping tokens hold."""

@@ -25,10 +25,11 @@ from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
 from vso.sync.resolve import ClientSpec, LoginId, ServerId, limits_of, server_id
 from vso.sync.server import Limits, Observer, Server, Turn
-from vso.sync.session import Access, Identity, Session
+from vso.sync.session import Access, Identity, Session, first_to_end
 from vso.vault import (
     Connection,
     Denied,
+    Lifetime,
     SealStatus,
     TLSFailed,
     TokenLife,
@@ -47,7 +48,7 @@ _RENEWAL_CHECK: Final = 1.0
 class Clients:
     """The cache. An async context manager: inside it, logins and reads run; `run` renews tokens.
 
-    `observer` is told when a server or an identity becomes unusable and usable again.
+    `observer` is told of each `Turn`.
     """
 
     def __init__(
@@ -138,6 +139,10 @@ class Clients:
         """Whether somebody logs in, or tries to, through `connection`."""
         server = server_id(connection)
         return any(one.server == server for one in self._identities)
+
+    def credential(self, auth: Key) -> Lifetime | None:
+        """The life of what the VaultAuth `auth` logged in with, None if no end of it is known."""
+        return first_to_end(one for one in self._identities.values() if one.spec.auth.key == auth)
 
     async def forget(self, connection: Key, *, keep: VaultConnection | None = None) -> None:
         """Drop clients of the VaultConnection `connection`, except those that reach it as `keep` says."""
@@ -305,6 +310,8 @@ class Clients:
         )
         if identity.gate.succeeded():
             self._observer(identity.spec.login, Turn.UP)
+        if found.credential is not None:
+            self._observer(identity.spec.login, Turn.DATED)
         return identity.current
 
     async def _keep(self, identity: Identity, session: Session) -> None:

@@ -41,6 +41,8 @@ class Turn(Enum):
     UP = "up"
     FADING = "fading"
     """The token that leases of the identity hang on ends, and cannot be kept."""
+    DATED = "dated"
+    """It is known until when that what the login was made with can be used."""
 
 
 Observer = Callable[[Hashable, Turn], None]

@@ -3,7 +3,7 @@
 Source: behaviour.md sections 2.4 and 6.9, regressions R08 and R12. Times are monotonic instants.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final
@@ -12,7 +12,7 @@ from vso.base import Sensitive
 from vso.sync.authenticator import LoggedIn
 from vso.sync.breaker import LoginGate
 from vso.sync.resolve import ClientSpec, ServerId
-from vso.vault import TokenLife
+from vso.vault import Lifetime, TokenLife
 
 _EARLY: Final = 2.0
 """Seconds before its end from which on a token is not used for another request."""
@@ -158,3 +158,9 @@ class Identity:
     def server(self) -> ServerId:
         """The server it logs in at."""
         return self.spec.login.server
+
+
+def first_to_end(identities: Iterable[Identity]) -> Lifetime | None:
+    """Of what the present logins of `identities` were made with, the life that ends first; None if none is known to."""
+    lives = [one.current.found.credential for one in identities if one.current is not None]
+    return min((one for one in lives if one is not None), key=lambda one: one.ends, default=None)

@@ -61,6 +61,7 @@ from vso.vault.pki import (
 )
 from vso.vault.response import Auth, Response
 from vso.vault.response import decode as decode_response
+from vso.vault.secret_id import Lifetime, look_up_secret_id
 from vso.vault.static_role import StaticCreds, parse_static
 from vso.vault.token import TokenLife, TokenStatus, lookup_self, renew_self, revoke_self
 from vso.vault.transit import Ciphertext, decrypt, encrypt
@@ -90,6 +91,7 @@ __all__ = [
     "KvType",
     "Lease",
     "LeaseNotFound",
+    "Lifetime",
     "LogicalRequest",
     "LogicalSecret",
     "LoginRefused",
@@ -132,6 +134,7 @@ __all__ = [
     "issue_body",
     "issue_path",
     "login",
+    "look_up_secret_id",
     "lookup_lease",
     "lookup_self",
     "parse_certificate",

@@ -23,6 +23,8 @@ class Auth:
     renewable: bool = False
     policies: tuple[str, ...] = ()
     token_type: str = ""
+    role: str = ""
+    """Name of the role, from the metadata that some methods give; "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class _Auth(msgspec.Struct):
     renewable: bool | None = None
     policies: list[str] | None = None
     token_type: str | None = None
+    metadata: dict[str, object] | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -143,4 +146,5 @@ def _auth(auth: _Auth | None) -> Auth | None:
         renewable=bool(auth.renewable),
         policies=tuple(auth.policies or ()),
         token_type=auth.token_type or "",
+        role=str((auth.metadata or {}).get("role_name") or ""),
     )
