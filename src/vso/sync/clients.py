@@ -74,6 +74,8 @@ class Clients:
         self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
         self._authenticator = authenticator
+        self.restores = authenticator.restores
+        """Whether the login of an earlier process may be in use again."""
 
     async def __aenter__(self) -> Self:
         await self._flights.__aenter__()
@@ -89,11 +91,6 @@ class Clients:
     def __len__(self) -> int:
         """Identities that are logged in."""
         return sum(identity.current is not None for identity in self._identities.values())
-
-    @property
-    def restores(self) -> bool:
-        """Whether the login of an earlier process may be in use again."""
-        return self._authenticator.restores
 
     async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> Client:
         """A client that is logged in, for the Vault namespace `namespace` (default: that of the login).
