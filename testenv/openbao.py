@@ -31,7 +31,7 @@ class OpenBao:
 
     `address` is its URL, `token` a root token ("root" unless durable), `admin` does the set-up, `server` is
     the process (pause, kill, ...), `ca_pem` the CA's certificate with `tls`, else "". `vault` tells that it is
-    HashiCorp Vault.
+    HashiCorp Vault. `binary` is another program than the one that `find_binary` finds.
     """
 
     server: Server
@@ -40,7 +40,10 @@ class OpenBao:
     admin: VaultAdmin
     folder: Path
 
-    def __init__(self, *, durable: bool = False, tls: bool = False, report: Report = quiet) -> None:
+    def __init__(
+        self, *, durable: bool = False, tls: bool = False, binary: Path | None = None, report: Report = quiet
+    ) -> None:
+        self._binary = binary
         self._durable = durable
         self._tls = tls
         self._report = report
@@ -53,7 +56,7 @@ class OpenBao:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             started = seconds()
-            self.binary = find_binary()
+            self.binary = self._binary or find_binary()
             self.vault = _is_vault(self.binary)
             self.folder = stack.enter_context(workspace())
             self._audit = AuditLog(self.folder / "audit.log", VaultLine)

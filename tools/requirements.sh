@@ -34,6 +34,7 @@ compile pip-tools.txt --allow-unsafe "$@" requirements/pip-tools.in
 # The dev extra names the project itself; counting it as unsafe leaves it out of its own pins.
 compile dev.txt --extra dev --build-deps-for editable --unsafe-package vault-secrets-operator "$@" pyproject.toml
 compile base.txt --constraint requirements/dev.txt pyproject.toml
+compile ldap.txt "$@" requirements/ldap.in
 compile cloud.txt --constraint requirements/dev.txt --extra aws --extra azure --extra gcp pyproject.toml
 
 if grep -nE '://|--(index-url|extra-index-url|find-links|trusted-host)' requirements/*.txt; then

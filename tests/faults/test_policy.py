@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from testenv import OpenBao
-from tests.faults.lab import ALONE, in_sync, items, logins
+from tests.faults.lab import ALONE, in_sync, items, logins, settle
 from tests.support import operator as harness
 from tests.support.evidence import Watch
 from tests.support.operator import NAMESPACE
@@ -173,6 +173,31 @@ def seconds_of(text: str) -> float:
     """Of an RFC 3339 instant with nanoseconds, within its day."""
     hours, minutes, seconds = text.split("T")[1].rstrip("Z").split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def test_a_ca_file_is_read_below_the_administrators_directory_alone(team: Tenant, tmp_path: Path) -> None:
+    """For a connection of the operator's namespace; a path or a link that leads out is not followed."""
+    opened, name = tmp_path / "open", f"file-{team.namespace}"
+    opened.mkdir()
+    shared = Tenant(team.cluster, team.bao, NAMESPACE, team.mount)
+    with (
+        OpenBao(tls=True) as tls,
+        harness.running(team.cluster, tmp_path, *ALONE, f"--credentials-directory={opened}"),
+    ):
+        tls.admin.enable_kubernetes_auth("kubernetes", team.cluster)
+        own = settle(team, tls)
+        own.put("app", {"user": "alice"})
+        (opened / "ca.pem").write_text(tls.ca_pem)
+        (tmp_path / "outside.pem").write_text(tls.ca_pem)
+        (opened / "link.pem").symlink_to(tmp_path / "outside.pem")
+        shared.create("VaultConnection", name, spec={"address": tls.address, "caCertPath": f"{opened}/link.pem"})
+        own.create("VaultAuth", "vault", spec=own.auth_spec(vaultConnectionRef=f"{NAMESPACE}/{name}"))
+        own.sync("app")
+        own.wait_failed("app", "is not below")
+        shared.patch("VaultConnection", name, {"spec": {"caCertPath": f"{opened}/ca.pem"}})
+        own.wait_data("app", user="alice")
+        own.delete("VaultStaticSecret", "app")
+        shared.delete("VaultConnection", name)
 
 
 def test_d39_the_ca_may_stand_in_a_configmap_and_be_exchanged_there(team: Tenant, tmp_path: Path) -> None:

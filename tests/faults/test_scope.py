@@ -6,9 +6,10 @@ from typing import Final
 
 import pytest
 
-from testenv import Cluster, OpenBao
+from testenv import Cluster, OpenBao, Postgres
 from tests.faults.lab import ALONE, in_sync, items
 from tests.support import operator as harness
+from tests.support.database import KIND, new_database, remove_database
 from tests.support.evidence import Watch
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
@@ -149,6 +150,36 @@ def test_r32_of_two_installations_one_handles_a_resource(team: Tenant, tmp_path:
     for name in names["green"]:
         assert team.status("VaultStaticSecret", name) == {}
         assert team.get("Secret", name) is None
+
+
+def test_r32_a_lease_is_handed_over_by_one_new_lease_and_one_restart(
+    team: Tenant, postgres: Postgres, tmp_path: Path
+) -> None:
+    """What is in the Secret logs in at every look; the installation that lets go revokes nothing."""
+    home, base = beside(team), new_database(team, postgres)
+    team.connect()
+    base.role("app", ttl="1h")
+    team.deployment("app")
+    base.ask("app", rolloutRestartTargets=[{"kind": "Deployment", "name": "app"}])
+    with harness.running(team.cluster, tmp_path, *ALONE):
+        base.wait_synced("app")
+        old, since = base.lease_id("app"), team.bao.mark()
+        blue = harness.running(team.cluster, tmp_path, *ALONE, "--operator-class=blue", namespace=home.namespace)
+        with blue:
+            team.patch(KIND, "app", {"metadata": {"labels": {CLASS: "blue"}}})
+            team.wait(lambda: team.events("app", "HandedOver"), "the event")
+
+            def moved() -> bool:
+                assert base.works("app")
+                return base.lease_id("app") not in {old, ""}
+
+            team.wait(moved, "the lease of the other installation", timeout=120)
+            base.wait_synced("app")
+            team.wait(lambda: generation(team, "app") == 2, "the restart")
+            asked = [one for one in team.bao.requests(since=since) if one.path == f"{base.mount}/creds/app"]
+            assert len(asked) == 1
+            assert base.works("app")
+    remove_database(base)
 
 
 def label(team: Tenant, name: str, value: str) -> None:

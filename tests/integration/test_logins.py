@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from testenv import Cluster, OpenBao
-from tests.support.logins import LOGINS, PASSWORD, approle_auth, cert, jwt_auth, secret_id
+from testenv.directory import BASE, Directory
+from tests.support.logins import LOGINS, PASSWORD, approle_auth, cert, jwt_auth, ldap, secret_id
 from tests.support.operator import NAMESPACE, Operator
 from tests.support.tenant import Json, Tenant, new_tenant, remove
 
@@ -115,6 +116,24 @@ def test_what_is_missing_is_named(operator: Operator, tenant: Tenant, spec: Json
     tenant.wait_failed("app", text.format(ns=tenant.namespace))
     tenant.wait(lambda: tenant.events("app", "VaultClientConfigError"), "an event")
     assert logins(tenant, "nowhere") == 0
+
+
+def test_a_user_of_a_directory_logs_in_and_a_wrong_password_is_told(operator: Operator, cluster: Cluster) -> None:
+    """OpenBao asks a real directory; the password shows nowhere."""
+    with Directory({"web": PASSWORD}) as directory, OpenBao(binary=directory.bao) as bao:
+        bao.admin.enable_kubernetes_auth("kubernetes", cluster)
+        tenant = new_tenant(cluster, bao)
+        spec = ldap(tenant, directory.url, BASE)
+        tenant.patch("Secret", "login", {"stringData": {"password": f"not-{PASSWORD}"}})
+        use(tenant, spec)
+        tenant.put("app", {"user": "alice"})
+        tenant.sync("app")
+        tenant.wait_failed("app", f"auth/{spec['mount']}/login/web")
+        tenant.patch("Secret", "login", {"stringData": {"password": PASSWORD}})
+        synced = tenant.wait_synced("app")
+        assert synced["status"]["vaultClientMeta"]["cacheKey"].startswith("ldap-")
+        tenant.delete("VaultStaticSecret", "app")
+        remove(tenant)
 
 
 def test_a_wrong_password_is_told_without_it(operator: Operator, tenant: Tenant) -> None:

@@ -99,6 +99,16 @@ def userpass(tenant: Tenant) -> Json:
     return {"mount": mount, "extensions": {"login": {"method": "userpass", "userpass": {"secretRef": "login"}}}}
 
 
+def ldap(tenant: Tenant, url: str, base: str) -> Json:
+    """A user that a directory knows."""
+    mount, admin = f"ldap-{tenant.namespace}", tenant.bao.admin
+    admin.enable("auth", mount, engine="ldap")
+    admin.write(f"auth/{mount}/config", {"url": url, "userdn": f"ou=people,{base}", "userattr": "uid"})
+    admin.write(f"auth/{mount}/users/web", {"policies": tenant.namespace})
+    tenant.create("Secret", "login", stringData={"username": "web", "password": PASSWORD})
+    return {"mount": mount, "extensions": {"login": {"method": "ldap", "ldap": {"secretRef": "login"}}}}
+
+
 def token(tenant: Tenant) -> Json:
     """A token that somebody made."""
     made = tenant.bao.admin.create_token(tenant.namespace, ttl="1h", renewable=True)
