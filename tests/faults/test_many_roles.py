@@ -15,7 +15,7 @@ from tests.support.database import KIND, new_database, remove_database
 from tests.support.evidence import timed
 from tests.support.tenant import Json, Tenant
 
-ROLES: Final = int(os.environ.get("VSO_TEST_ROLES", "100"))
+ROLES: Final = int(os.environ.get("VSO_TEST_ROLES", "300"))
 PERIOD: Final = 60
 MOST_READS: Final = 10
 """Of one resource within any ten seconds."""
