@@ -36,7 +36,6 @@ from vso.sync import (
     ClientSpec,
     CredentialMissing,
     Destination,
-    DestinationClaimed,
     InvalidSpec,
     Rendered,
     RenderOptions,
@@ -127,12 +126,7 @@ class Delivery(Generic[C]):
             raise InvalidSpec(f"these required fields are not set: {', '.join(missing)}")
         if not wanted.spec.destination.name:
             raise InvalidSpec("spec.destination.name is empty: name the Secret to write")
-        first = self._world.claimants(destination_key(wanted))[:1]
-        if first and first[0].metadata.uid != wanted.metadata.uid:
-            raise DestinationClaimed(
-                f"the destination Secret {destination_key(wanted)} is written by {ref_to(first[0])}, which is older: "
-                "name another destination in one of them"
-            )
+        self._world.check_claim(destination_key(wanted), wanted.metadata.uid)
 
     def login_of(self, wanted: C) -> ClientSpec:
         """The login that `wanted` asks for. Raises ReferenceInvalid."""

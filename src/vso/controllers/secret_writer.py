@@ -57,6 +57,8 @@ class SecretWriter:
         """
         live = self.remembered(wanted) if wanted.create else await self.look(wanted.key)
         for attempt in range(_ATTEMPTS):
+            # Asking Vault took its time: somebody older may have come, and written what would be overwritten here.
+            self._world.check_claim(wanted.key, wanted.owner.uid)
             step = plan(live, wanted)
             try:
                 return Written(step, await self._take(step, live, wanted, data))

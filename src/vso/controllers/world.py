@@ -24,7 +24,7 @@ from vso.apis.v1beta1 import (
 )
 from vso.controllers.jurisdiction import EVERYTHING, Jurisdiction
 from vso.runtime import Store
-from vso.sync import Destination, ReferenceInvalid, Version, resolve_auth
+from vso.sync import Destination, DestinationClaimed, ReferenceInvalid, Version, resolve_auth
 
 Claimant = VaultStaticSecret | VaultDynamicSecret | VaultPKISecret
 """A resource that writes a Secret."""
@@ -92,6 +92,15 @@ class World:
         for store in (self.static, self.dynamic, self.pki):
             found += store.by_index(BY_DESTINATION, destination)
         return tuple(sorted((one for one in found if not one.deleting), key=_seniority))
+
+    def check_claim(self, destination: Key, uid: str) -> None:
+        """Raise DestinationClaimed if another resource than that with `uid` goes first at `destination`."""
+        first = self.claimants(destination)[:1]
+        if first and first[0].metadata.uid != uid:
+            raise DestinationClaimed(
+                f"the destination Secret {destination} is written by {ref_to(first[0])}, which is older: name another "
+                "destination in one of them"
+            )
 
     def login_origins(self) -> frozenset[Version]:
         """The VaultAuths and VaultConnections that there are, as stored logins name them."""
