@@ -6,7 +6,7 @@ would, and what its own requests are answered.
 
 import asyncio
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from copy import deepcopy
 from random import Random
@@ -107,6 +107,8 @@ class Vault(Transport):
         self.reads = 0
         self.fields: Mapping[str, str] = {"user": "alice"}
         self.error: Exception | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while a read is under way."""
 
     @property
     def connection(self) -> Connection:
@@ -120,6 +122,7 @@ class Vault(Transport):
         if path.startswith("auth/"):
             return Response(auth=Auth(client_token=Sensitive("token"), lease_duration=3600, renewable=True))
         self.reads += 1
+        self.meanwhile()
         if self.error is not None:
             raise self.error
         return Response(data=Sensitive(msgspec.json.encode(self.fields)))

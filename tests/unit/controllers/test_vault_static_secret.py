@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.controllers.bench import Bench
@@ -46,6 +47,26 @@ async def test_a_refresh_that_finds_nothing_new_sends_nothing_to_the_cluster() -
         await bench.reconcile()
         assert (bench.vault.reads, bench.cluster.asked) == (1, [])
         assert bench.cluster.read(core.SECRET).data == {"user": b"alice"}
+
+
+async def test_who_goes_first_is_looked_at_again_after_vault_has_answered() -> None:
+    """An older claimant that shows up while Vault is asked is not overwritten."""
+    async with Bench.opened() as bench:
+        await synced(bench)
+
+        def come() -> None:
+            spec = msgspec.to_builtins(bench.web().spec)
+            bench.cluster.put("VaultStaticSecret", "older", {"metadata": {"uid": "0"}, "spec": spec})
+            bench.world.static.apply(bench.cluster.read(VAULT_STATIC_SECRET, "older"))
+
+        bench.vault.meanwhile = come
+        bench.vault.fields = {"user": "bob"}
+        await bench.clock.advance(3600)
+        await bench.reconcile()
+        assert bench.vault.reads == 1
+        assert [one for one in bench.cluster.asked if "Secret" in one and "Static" not in one] == []
+        assert bench.cluster.read(core.SECRET).data == {"user": b"alice"}
+        assert bench.condition("SecretSynced").startswith("False")
 
 
 async def test_a_schema_without_our_members_of_status_costs_no_write_for_each_refresh() -> None:
