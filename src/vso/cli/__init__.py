@@ -1,1 +1,1 @@
-"""Command lines. `manager` runs the operator."""
+"""Command lines: `manager` runs the operator, `kubectl` explains it."""
