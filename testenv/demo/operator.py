@@ -8,7 +8,7 @@ from testenv.demo.stage import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Stage
 from testenv.demo.tool import ROOT
 from testenv.process import Program, Server
 
-_FLAGS = ("--leader-elect=false", "--health-probe-bind-address=0")
+_FLAGS = ("--leader-elect=false", "--health-probe-bind-address=0", "--metrics-bind-address=0")
 _READY = "stores are filled"
 
 

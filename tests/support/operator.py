@@ -54,7 +54,8 @@ class Operator:
             "PYTHONPATH": str(ROOT / "src"),
             **self.environ,
         }
-        command = [sys.executable, "-m", "vso", "--health-probe-bind-address=0", *self.flags]
+        unheard = ("--health-probe-bind-address=0", "--metrics-bind-address=0")
+        command = [sys.executable, "-m", "vso", *unheard, *self.flags]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environ, stderr=log, stdout=log)
 

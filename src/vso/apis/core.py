@@ -114,6 +114,68 @@ class TokenRequest(Object, frozen=True, kw_only=True):
     status: TokenRequestStatus = TokenRequestStatus()
 
 
+class TokenReviewSpec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """The token to be judged. Never log a value of this type."""
+
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return "TokenReviewSpec(token=***)"
+
+
+class UserInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """Whose a token is."""
+
+    username: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = {}
+
+
+class TokenReviewStatus(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """Whether the token is good, and whose it is."""
+
+    authenticated: bool = False
+    user: UserInfo = UserInfo()
+
+
+class TokenReview(Object, frozen=True, kw_only=True):
+    """A question to the API server, and its answer: whose token is this."""
+
+    spec: TokenReviewSpec = TokenReviewSpec()
+    status: TokenReviewStatus = TokenReviewStatus()
+
+
+class NonResourceAttributes(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """A path and what is done to it."""
+
+    path: str = ""
+    verb: str = ""
+
+
+class SubjectAccessReviewSpec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """Who wants to do what."""
+
+    user: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = {}
+    non_resource_attributes: NonResourceAttributes | None = None
+
+
+class SubjectAccessReviewStatus(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """The API server's verdict."""
+
+    allowed: bool = False
+
+
+class SubjectAccessReview(Object, frozen=True, kw_only=True):
+    """A question to the API server, and its answer: whether a user may do something."""
+
+    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
+    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+
+
 class PodTemplate(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`spec.template` of a workload."""
 
@@ -156,6 +218,13 @@ TOKEN_REQUEST: Final = Kind(Resource("authentication.k8s.io", "v1", "tokenreques
 CLUSTER_TRUST_BUNDLE: Final = Kind(
     Resource("certificates.k8s.io", "v1beta1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False),
     ClusterTrustBundle,
+)
+TOKEN_REVIEW: Final = Kind(
+    Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False), TokenReview
+)
+SUBJECT_ACCESS_REVIEW: Final = Kind(
+    Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False),
+    SubjectAccessReview,
 )
 DEPLOYMENT: Final = Kind(Resource("apps", "v1", "deployments", "Deployment"), Workload)
 STATEFUL_SET: Final = Kind(Resource("apps", "v1", "statefulsets", "StatefulSet"), Workload)

@@ -34,6 +34,14 @@ class MergeError(ValueError):
         self.problems = problems
 
 
+class GlobalNotFound(MergeError):
+    """The VaultAuthGlobal that is referred to does not exist."""
+
+
+class GlobalNotAllowed(MergeError):
+    """The VaultAuthGlobal that is referred to does not admit the namespace."""
+
+
 class GlobalOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the operator is set up as to VaultAuthGlobal objects.
 
@@ -81,7 +89,7 @@ def choose_global(
     shared = next((hit for key in candidates if (hit := find(key)) is not None), None)
     if shared is None:
         tried = " or ".join(str(key) for key in candidates)
-        raise MergeError(
+        raise GlobalNotFound(
             f"VaultAuth {auth.key}: VaultAuthGlobal {tried} was not found; create it, or correct "
             f"spec.vaultAuthGlobalRef"
         )
@@ -94,7 +102,7 @@ def choose_global(
     ):
         restricted = Ref("VaultAuthGlobal", shared.key)
         text = refusal(auth.key.namespace, restricted=restricted, allowed=shared.spec.allowed_namespaces)
-        raise MergeError(f"VaultAuth {auth.key}: {text}")
+        raise GlobalNotAllowed(f"VaultAuth {auth.key}: {text}")
     return shared
 
 

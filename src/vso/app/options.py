@@ -89,6 +89,30 @@ OPTIONS: Final = (
         help="where /healthz and /readyz listen; 0 switches them off",
     ),
     Option(
+        name="metrics_bind_address",
+        metavar="ADDRESS",
+        help="where /metrics listens, in plain HTTP for everybody who reaches it; 0 switches it off",
+    ),
+    Option(
+        name="metrics_secure_bind_address",
+        variable="VSO_METRICS_SECURE_BIND_ADDRESS",
+        metavar="ADDRESS",
+        help="where /metrics listens with TLS, for those whose token may get it in the cluster; 0 switches it off",
+    ),
+    Option(
+        name="metrics_cert_directory",
+        variable="VSO_METRICS_CERT_DIRECTORY",
+        metavar="FOLDER",
+        help="tls.crt and tls.key for /metrics, read again when they change; empty makes a certificate at each start",
+    ),
+    Option(
+        name="per_object_metrics",
+        variable="VSO_PER_OBJECT_METRICS",
+        read=_boolean,
+        boolean=True,
+        help="also series with the name of each secret resource: last sync, end of its lease or certificate, state",
+    ),
+    Option(
         name="client_cache_size",
         variable="VSO_CLIENT_CACHE_SIZE",
         read=_integer,

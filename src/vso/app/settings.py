@@ -29,6 +29,10 @@ class Settings:
 
     kubeconfig: str = ""
     health_probe_bind_address: str = ":8081"
+    metrics_bind_address: str = ":8080"
+    metrics_secure_bind_address: str = "0"
+    metrics_cert_directory: str = ""
+    per_object_metrics: bool = False
     leader_elect: bool = True
     client_cache_size: int = 10_000
     client_cache_persistence_model: str = "none"

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar
@@ -19,7 +19,9 @@ from vso.runtime import (
     Change,
     KubeSource,
     Manager,
+    QueueObserver,
     Reflector,
+    Silent,
     Store,
     WorkQueue,
     any_of,
@@ -41,25 +43,25 @@ _OUR_SECRETS: Final = ",".join(
 )
 
 
-@dataclass(slots=True)
 class Queues:
-    """The queue of each controller, and who is told when a login or a server changes."""
+    """The queue of each controller, and who is told when a login or a server changes.
 
-    clock: Clock
-    wakers: list[Callable[[Hashable, Turn], None]] = field(default_factory=list)
-    connections: WorkQueue = field(init=False)
-    auths: WorkQueue = field(init=False)
-    transformations: WorkQueue = field(init=False)
-    static: WorkQueue = field(init=False)
-    dynamic: WorkQueue = field(init=False)
-    pki: WorkQueue = field(init=False)
-    hcp_auths: WorkQueue = field(init=False)
-    hcp_apps: WorkQueue = field(init=False)
+    `observe` makes what watches the queue of a controller.
+    """
 
-    def __post_init__(self) -> None:
-        for one in fields(self):
-            if not one.init:
-                setattr(self, one.name, WorkQueue(clock=self.clock))
+    def __init__(self, clock: Clock, observe: Callable[[str], QueueObserver] = lambda _: Silent()) -> None:
+        def queue(controller: str) -> WorkQueue:
+            return WorkQueue(clock=clock, name=controller, observer=observe(controller))
+
+        self.wakers: list[Callable[[Hashable, Turn], None]] = []
+        self.connections: Final = queue("vaultconnection")
+        self.auths: Final = queue("vaultauth")
+        self.transformations: Final = queue("secrettransformation")
+        self.static: Final = queue("vaultstaticsecret")
+        self.dynamic: Final = queue("vaultdynamicsecret")
+        self.pki: Final = queue("vaultpkisecret")
+        self.hcp_auths: Final = queue("hcpauth")
+        self.hcp_apps: Final = queue("hcpvaultsecretsapp")
 
     def tell(self, identity: Hashable, turn: Turn) -> None:
         """Pass on what became of a login or a server; see `vso.sync.Observer`."""

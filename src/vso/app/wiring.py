@@ -7,8 +7,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Final
@@ -19,8 +19,12 @@ from vso.apis import names
 from vso.apis.kinds import HCP_AUTH, HCP_VAULT_SECRETS_APP
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key
-from vso.app.serve import health_server
+from vso.app.certificate import ServingCertificate
+from vso.app.guard import Guard
+from vso.app.metrics import CONTENT_TYPE, Metrics, Reckoning, RuntimeMetrics
+from vso.app.serve import METRICS_PATH, health_server, metrics_server
 from vso.app.settings import Settings
+from vso.app.version import build_facts, read_stamp
 from vso.app.watching import Queues, mirror, wake_dependants
 from vso.base import BackOff, Clock, RateLimit, SystemClock
 from vso.controllers import (
@@ -42,8 +46,10 @@ from vso.controllers import (
 from vso.kube import Client, KubeError, load_config
 from vso.runtime import (
     Controller,
+    Elector,
     EventRecorder,
     LeaderElector,
+    LeaderObserver,
     LeaseConfig,
     Manager,
     Next,
@@ -74,21 +80,29 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     world = new_world(namespace, settings.jurisdiction)
     async with AsyncExitStack() as stack:
         config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
-        limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
-        kube = await stack.enter_async_context(Client(config, user_agent=settings.user_agent, clock=clock, limit=limit))
+        metrics = Metrics(settings, facts=build_facts(read_stamp()), clock=clock, server=config.server)
+        kube = await stack.enter_async_context(
+            Client(
+                config,
+                user_agent=settings.user_agent,
+                observe=metrics.runtime.requested,
+                clock=clock,
+                limit=RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst),
+            )
+        )
         signer = await _read_key(kube, namespace, clock=clock, rng=rng)
         identity = make_identity(socket.gethostname(), rng)
         lease = LeaseConfig(key=Key(namespace, names.LEADER_LEASE), identity=identity)
-        elector = LeaderElector(kube, lease, clock=clock, rng=rng) if settings.leader_elect else Unelected()
+        elector = _elector(settings, kube, lease, metrics.runtime.leader(names.LEADER_LEASE))
         manager = Manager(clock=clock, elector=elector)
         recorder = EventRecorder(kube, clock=clock, instance=identity)
-        queues = Queues(clock)
+        queues = Queues(clock, metrics.runtime.queue)
         global_auth = GlobalOptions(
             operator_namespace=namespace,
             allow_default=settings.allow_default_globals,
             enforce_on_default=settings.enforce_default_allowed_namespaces,
         )
-        storage, persistence = SecretStorage(kube, namespace), None
+        storage, persistence = metrics.storage(SecretStorage(kube, namespace)), None
         if settings.keeps_logins:
             cipher = None
             if settings.encrypts_logins:
@@ -102,8 +116,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             persistence = Persistence(storage, signer=signer, cipher=cipher, clock=clock, rng=rng)
         clients = await stack.enter_async_context(
             Clients(
-                Authenticator(KubernetesCluster(kube, world.connections, settings.policy), clock, persistence),
-                connect=partial(Transport, user_agent=settings.user_agent, clock=clock),
+                Authenticator(
+                    KubernetesCluster(kube, world.connections, settings.policy), clock, persistence, metrics.vault
+                ),
+                connect=lambda key, connection: Transport(
+                    connection, user_agent=settings.user_agent, clock=clock, observe=metrics.vault.of(key)
+                ),
                 clock=clock,
                 rng=rng,
                 backoff=settings.backoff,
@@ -122,6 +140,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             recorder=recorder,
             clock=clock,
             rng=rng,
+            observer=metrics.secret,
             settings=ControllerSettings(
                 global_auth=global_auth,
                 policy=settings.policy,
@@ -133,7 +152,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 pod_uid=settings.pod_uid,
             ),
         )
-        control(manager, tools, queues, workers=settings.max_concurrent_reconciles)
+        control(manager, tools, queues, workers=settings.max_concurrent_reconciles, metrics=metrics.runtime)
         wake_dependants(mirror(manager, tools), tools, queues)
         manager.background("events", recorder.run)
         manager.finish("events", recorder.flush)
@@ -151,8 +170,18 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 ready={"caches": lambda: "" if manager.ready else "; ".join(manager.problems().values())},
             )
         )
+        reckoning = Reckoning(options=global_auth, policy=settings.policy, each=settings.per_object_metrics)
+        metrics.watch(world, reckoning, clients=clients, leading=lambda: elector.leading)
+        await stack.enter_async_context(serve_metrics(metrics, settings, kube, manager))
         log.info("starting", identity=identity, namespace=namespace, leader_elect=settings.leader_elect)
         await manager.run(stop)
+
+
+def _elector(settings: Settings, kube: Client, lease: LeaseConfig, observer: LeaderObserver) -> Elector:
+    if settings.leader_elect:
+        return LeaderElector(kube, lease, clock=SystemClock(), rng=SystemRandom(), observer=observer)
+    observer.leading(now=True)
+    return Unelected()
 
 
 async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) -> Signer:
@@ -170,7 +199,29 @@ async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) 
             await clock.sleep(backoff.delay(failures, rng))
 
 
-def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> None:
+@asynccontextmanager
+async def serve_metrics(metrics: Metrics, settings: Settings, kube: Client, manager: Manager) -> AsyncIterator[None]:
+    """Metrics, on one address for whoever reaches it and on another for whom the cluster admits."""
+    clock = SystemClock()
+    plain = metrics_server(settings.metrics_bind_address, metrics.text, content_type=CONTENT_TYPE)
+    if settings.metrics_secure_bind_address in {"", "0"}:
+        async with plain:
+            yield
+        return
+    certificate = ServingCertificate(settings.metrics_cert_directory, clock=clock)
+    manager.background("metrics certificate", certificate.run)
+    protected = metrics_server(
+        settings.metrics_secure_bind_address,
+        metrics.text,
+        content_type=CONTENT_TYPE,
+        guard=Guard(kube, path=METRICS_PATH, clock=clock),
+        tls=certificate.context,
+    )
+    async with plain, protected:
+        yield
+
+
+def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int, metrics: RuntimeMetrics) -> None:
     """One controller per kind: its reconcile, its queue, its workers."""
     world = tools.world
     connections = VaultConnectionReconciler(tools)
@@ -186,15 +237,24 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     for one in (connections, auths, static, dynamic, pki, transformations, hcp_auths, hcp_apps):
         manager.begin(one.begin_term)
 
-    def work(name: str, reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
-        resume = partial(requeue_all, queue, store)
-        manager.control(Controller(name, reconcile, queue=queue, workers=count, clock=tools.clock, resume=resume))
+    def work(reconcile: Reconcile, queue: WorkQueue, store: Store[Any], count: int = 1) -> None:
+        manager.control(
+            Controller(
+                queue.name,
+                reconcile,
+                queue=queue,
+                workers=count,
+                clock=tools.clock,
+                observer=metrics.controller(queue.name, queue, workers=count),
+                resume=partial(requeue_all, queue, store),
+            )
+        )
 
-    work("vaultconnection", connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
-    work("vaultauth", auths.reconcile, queues.auths, world.auths)
-    work("vaultstaticsecret", static.reconcile, queues.static, world.static, workers)
-    work("vaultdynamicsecret", dynamic.reconcile, queues.dynamic, world.dynamic, workers)
-    work("vaultpkisecret", pki.reconcile, queues.pki, world.pki, workers)
-    work("secrettransformation", transformations.reconcile, queues.transformations, world.transformations)
-    work("hcpauth", hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)
-    work("hcpvaultsecretsapp", hcp_apps.reconcile, queues.hcp_apps, world.hcp_apps)
+    work(connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
+    work(auths.reconcile, queues.auths, world.auths)
+    work(static.reconcile, queues.static, world.static, workers)
+    work(dynamic.reconcile, queues.dynamic, world.dynamic, workers)
+    work(pki.reconcile, queues.pki, world.pki, workers)
+    work(transformations.reconcile, queues.transformations, world.transformations)
+    work(hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)
+    work(hcp_apps.reconcile, queues.hcp_apps, world.hcp_apps)

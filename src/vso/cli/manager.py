@@ -28,7 +28,6 @@ _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/nam
 _BOOLEANS: Final = ("--leader-elect", "--version", "--help", "--zap-devel")
 _BY_SWITCH: Final[Mapping[str, Option]] = {option.switch: option for option in OPTIONS}
 _LATER: Final[Mapping[str, str]] = {
-    "--metrics-bind-address": "metrics are not served by this release yet",
     "--client-cache-num-locks": "locks are not needed any more",
     "--max-concurrent-reconciles-vds": "VaultDynamicSecret is not handled by this release yet",
     "--min-refresh-after-hvsa": "HCP Vault Secrets has been shut down",

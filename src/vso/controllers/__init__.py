@@ -5,6 +5,7 @@
 Controllers do not import each other.
 """
 
+from vso.controllers.attempt import Attempt, AttemptResult, SyncObserver
 from vso.controllers.client_storage import SecretStorage, TransitCipher
 from vso.controllers.cluster import KubernetesCluster
 from vso.controllers.hcp import HCPReconciler
@@ -25,6 +26,8 @@ __all__ = [
     "BY_DESTINATION",
     "BY_TRANSFORMATION",
     "PERMISSIONS",
+    "Attempt",
+    "AttemptResult",
     "Claimant",
     "ControllerSettings",
     "HCPReconciler",
@@ -33,6 +36,7 @@ __all__ = [
     "Permission",
     "SecretStorage",
     "SecretTransformationReconciler",
+    "SyncObserver",
     "Tools",
     "TransitCipher",
     "VaultAuthReconciler",

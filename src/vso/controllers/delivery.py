@@ -18,6 +18,7 @@ from vso.apis.kinds import definition_of
 from vso.apis.meta import Condition, Key, Kind
 from vso.apis.required import missing_members
 from vso.base import Sensitive
+from vso.controllers.attempt import AttemptLog
 from vso.controllers.brake import Brake
 from vso.controllers.outcome import EXPECTED, Attempts, Expected, Failure
 from vso.controllers.reporting import CLIENT_FACTORY, Reporter
@@ -96,6 +97,7 @@ class Delivery(Generic[C]):
         self.writer = SecretWriter(tools.kube, tools.world, tools.signer)
         self.report = Reporter(tools.recorder, kind.resource.kind)
         self.waiting = Waiting(queue, tools.rng)
+        self.measure = AttemptLog(kind.resource.kind, clock=tools.clock, observer=tools.observer)
         self._brake = Brake()
         self._handled: set[Key] = set()
         # Putting a login together costs more than all the rest of a refresh that finds nothing new.
@@ -109,6 +111,7 @@ class Delivery(Generic[C]):
 
         That one lets go of a resource is told once.
         """
+        self.measure.look(key)
         found = self._store.get(key)
         if found is None or self._world.covers(found):
             if found is not None:
@@ -268,14 +271,19 @@ class Delivery(Generic[C]):
 
     # What is told.
 
-    def settled(self, wanted: C, *, complete: bool = True) -> None:
-        """Note that nothing stands in the way of `wanted`; `complete`: no restart is left to be tried again."""
+    def settled(self, wanted: C, *, complete: bool, wrote: bool) -> None:
+        """Note that nothing stands in the way of `wanted`; `complete`: no restart is left to be tried again.
+
+        `wrote`: its Secret was changed.
+        """
+        self.measure.succeeded(wanted.key, wrote=wrote)
         self.waiting.forget(wanted.key)
         if complete:
             self.attempts.succeeded(wanted.key)
 
     def failed(self, wanted: C, error: Expected) -> Failure:
         """What `error` amounts to; the resource is brought back when what it waits for recovers."""
+        self.measure.failed(wanted, error)
         failure = self.attempts.failed(wanted.key, error)
         waits_for, own = failure.waits_for, failure.waits_for is None
         self.waiting.add(wanted.key, self._waits_for(wanted, error) if own else waits_for, suspect=own)
@@ -335,6 +343,7 @@ class Delivery(Generic[C]):
 
     def forget(self, key: Key) -> None:
         """Forget a resource that goes."""
+        self.measure.forget(key)
         self.attempts.succeeded(key)
         self.waiting.forget(key)
         self._brake.forget(key)
@@ -357,6 +366,8 @@ class Delivery(Generic[C]):
             return ()
         restarts = await self._restarter.restart(wanted, targets, payload=digest(payload), caution=caution)
         for one in restarts:
+            if one.error or not one.earlier:
+                self._tools.observer.restarted(wanted.metadata.namespace, one.target.kind, ok=not one.error)
             what = f"{one.target.kind} {wanted.metadata.namespace}/{one.target.name}"
             if one.error:
                 text = f"Rollout restart failed for {what}, err={one.error}"

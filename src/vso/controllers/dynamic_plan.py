@@ -40,6 +40,7 @@ class SyncReason(StrEnum):
     DRIFT = "SecretDataDrift"
     CLIENT_CHANGED = "VaultClientConfigChanged"
     TOKEN_ROTATED = "VaultTokenRotated"  # noqa: S105 - a name
+    DUE = "InRenewalWindow"
     RENEWAL_FAILED = "SecretLeaseRenewalError"
     PERIODIC = ""
 
@@ -106,7 +107,7 @@ def next_act(view: View, *, limits: ReadLimits) -> tuple[Act, SyncReason]:
     asked = bool(refresh) and refresh != status.extensions.refreshed
     due = due_at(view.wanted, progress, limits=limits)
     if asked or (due is not None and view.now >= due):
-        return (Act.RENEW if is_renewable(view.wanted) else Act.FETCH), SyncReason.PERIODIC
+        return (Act.RENEW, SyncReason.DUE) if is_renewable(view.wanted) else (Act.FETCH, SyncReason.PERIODIC)
     return Act.KEEP, SyncReason.PERIODIC
 
 

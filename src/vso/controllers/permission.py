@@ -19,6 +19,7 @@ class Where(Enum):
     OWN_TOO = "the operator's own namespace, where it is not served like the others"
     CLUSTER = "objects outside of all namespaces"
     SELECTOR = "the namespaces themselves, where a selector chooses among them"
+    METRICS = "reviews, where metrics are protected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ PERMISSIONS: Final = (
     Permission("argoproj.io", ("rollouts",), ("get", "patch"), "restart Argo Rollouts"),
     Permission("certificates.k8s.io", ("clustertrustbundles",), ("get",), "read CA certificates", Where.CLUSTER),
     Permission("", ("namespaces",), ("get", "list", "watch"), "read their labels", Where.SELECTOR),
+    Permission("authentication.k8s.io", ("tokenreviews",), ("create",), "ask who scrapes metrics", Where.METRICS),
+    Permission("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "ask who may", Where.METRICS),
     Permission("coordination.k8s.io", ("leases",), ("get", "create", "update"), "leader election", Where.OWN),
     Permission(GROUP, _SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
     Permission(GROUP, _statuses(_SHARED), ("patch",), "report in status", Where.OWN_TOO),

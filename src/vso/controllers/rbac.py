@@ -47,7 +47,7 @@ class Installation:
         ]
 
     def _everywhere(self) -> Iterable[dict[str, Any]]:
-        wide = {Where.SERVED, Where.CLUSTER} | ({Where.SELECTOR} if self.selects else set())
+        wide = {Where.SERVED, Where.CLUSTER, Where.METRICS} | ({Where.SELECTOR} if self.selects else set())
         yield from self._grant("manager", wide)
         yield from self._grant("leader-election", {Where.OWN}, self.namespace)
 

@@ -5,6 +5,7 @@ from random import Random
 
 from vso.apis.merge import GlobalOptions
 from vso.base import BackOff, Clock
+from vso.controllers.attempt import SyncObserver, Unwatched
 from vso.controllers.world import World
 from vso.kube import Client
 from vso.runtime import EventRecorder
@@ -43,5 +44,6 @@ class Tools:
     clock: Clock
     rng: Random
     settings: ControllerSettings
+    observer: SyncObserver = field(default_factory=Unwatched)
     lent: set[tuple[str, str]] = field(default_factory=set)
     """VaultAuths (by UID) that lent their credentials to a namespace, told once in the life of the process."""

@@ -42,13 +42,7 @@ from vso.controllers.secret_writer import Written
 from vso.controllers.tools import Tools
 from vso.runtime import Next, WorkQueue
 from vso.sync import Client, ClientSpec, Destination, Rendered, RenderOptions, Turn, fingerprint, plan
-from vso.vault import (
-    Lease,
-    LogicalRequest,
-    LogicalSecret,
-    parse_static,
-    request_secret,
-)
+from vso.vault import Lease, LogicalRequest, LogicalSecret, parse_static, request_secret
 
 _UNKNOWN: Final = "unknown"
 _RAW_KEY: Final = "data"
@@ -93,6 +87,8 @@ class VaultDynamicSecretReconciler:
                 await self._keeper.attach(wanted, spec)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))
             act, reason = next_act(view, limits=self._limits(wanted))
+            if act is not Act.KEEP:
+                delivery.measure.begin(key, reason)
             contested = act is Act.KEEP or reason in {SyncReason.MISSING, SyncReason.DRIFT}
             if contested and wanted.spec.destination.create:
                 written = wanted.status.extensions.written or (live.mac if live is not None else "")
@@ -290,7 +286,7 @@ class VaultDynamicSecretReconciler:
 
     async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: Result) -> Next:
         self._progress[wanted.key] = progress
-        self._delivery.settled(wanted, complete=not progress.restart)
+        self._delivery.settled(wanted, complete=not progress.restart, wrote=result.wrote)
         status = structs.replace(result.status, last_generation=wanted.metadata.generation)
         renewals = result.more or (kept(wanted, ConditionType.LEASE_RENEWAL) if status.secret_lease.id else [])
         success = Success(

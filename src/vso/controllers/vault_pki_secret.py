@@ -116,6 +116,7 @@ class VaultPKISecretReconciler:
     async def _issue(self, wanted: VaultPKISecret, order: "_Order") -> Next:
         """Have a certificate made, write it, restart what uses it."""
         delivery = self._delivery
+        delivery.measure.begin(wanted.key, order.reason)
         # Whatever would make the certificate useless is found out before there is one.
         plan(order.live, delivery.secret_of(wanted, mac=""))
         if order.options.templates:
@@ -194,7 +195,7 @@ class VaultPKISecretReconciler:
 
     async def _succeeded(self, wanted: VaultPKISecret, progress: Progress, result: "_Result") -> Next:
         self._progress[wanted.key] = progress
-        self._delivery.settled(wanted, complete=not progress.restart)
+        self._delivery.settled(wanted, complete=not progress.restart, wrote=result.wrote)
         status = structs.replace(result.status, last_generation=wanted.metadata.generation, valid=True, error="")
         horizon = max(due_at(structs.replace(wanted, status=status), result.live, progress) - self._unix(), 0.0)
         success = Success(

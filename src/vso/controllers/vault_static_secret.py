@@ -104,6 +104,7 @@ class VaultStaticSecretReconciler:
     async def _sync(self, wanted: VaultStaticSecret, spec: ClientSpec, options: RenderOptions, read: "_Read") -> Next:
         """Read, render, write, restart."""
         delivery = self._delivery
+        delivery.measure.begin(wanted.key, read.reason)
         client = await self._tools.clients.get(spec, namespace=wanted.spec.namespace)
         secret = await client.read_kv(_request(wanted))
         source = Source(fields=secret.data, raw=secret.raw, metadata=secret.metadata or b"{}")
@@ -147,7 +148,7 @@ class VaultStaticSecretReconciler:
 
     async def _succeeded(self, wanted: VaultStaticSecret, progress: Progress, result: "_Result") -> Next:
         self._progress[wanted.key] = progress
-        self._delivery.settled(wanted, complete=not progress.restart)
+        self._delivery.settled(wanted, complete=not progress.restart, wrote=result.wrote)
         status = self._status(wanted, progress, result)
         latest = await self._delivery.write_status(wanted, status, conditions=status.conditions)
         # Left by the original; nothing of ours is to be done at a deletion.

@@ -57,6 +57,26 @@ class World:
     destinations: Store[Destination]
 
     @property
+    def kinds(self) -> Mapping[str, Store[Any]]:
+        """The stores of our own kinds, by their name."""
+        return {
+            "VaultConnection": self.connections,
+            "VaultAuth": self.auths,
+            "VaultAuthGlobal": self.shared_auths,
+            "SecretTransformation": self.transformations,
+            "VaultStaticSecret": self.static,
+            "VaultDynamicSecret": self.dynamic,
+            "VaultPKISecret": self.pki,
+            "HCPAuth": self.hcp_auths,
+            "HCPVaultSecretsApp": self.hcp_apps,
+        }
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Moves whenever any object changes."""
+        return tuple(one.version for one in (*self.kinds.values(), self.namespaces, self.destinations))
+
+    @property
     def login_version(self) -> tuple[int, int, int]:
         """Moves whenever an object changes that leads to a login."""
         return self.connections.version, self.auths.version, self.shared_auths.version

@@ -6,6 +6,7 @@ Not for deciding *whether* a key is due; that is up to `watches` (on a change) a
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from itertools import count
 from typing import Final
 
@@ -45,7 +46,8 @@ class WorkQueue:
     key. There is one timer for all keys.
     """
 
-    def __init__(self, *, clock: Clock, observer: QueueObserver | None = None) -> None:
+    def __init__(self, *, clock: Clock, name: str = "", observer: QueueObserver | None = None) -> None:
+        self.name: Final = name
         self._clock = clock
         self._observer: QueueObserver = observer or Silent()
         self._later = Agenda()
@@ -69,6 +71,10 @@ class WorkQueue:
         """How many keys of `lane` are due and wait for a worker."""
         self._promote()
         return len(self._ready[lane])
+
+    def running(self, now: float) -> Iterable[float]:
+        """For each key in work, the seconds until the monotonic instant `now`."""
+        return [now - since for since in self._working.values()]
 
     @property
     def scheduled(self) -> int:

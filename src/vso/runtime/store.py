@@ -6,7 +6,7 @@ methods for the reflector return them.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from vso.apis.meta import Key, Object
 
@@ -84,6 +84,10 @@ class Store(Generic[U]):
         Raises KeyError for an index that the store was not made with.
         """
         return tuple(self._objects[key] for key in self._indexes[index].keys_of(value))
+
+    def sizes(self, index: str) -> Mapping[Any, int]:
+        """How many objects `index` maps to each of its values. Raises KeyError as `by_index` does."""
+        return {value: len(keys) for value, keys in self._indexes[index].items()}
 
     def observe(self, obj: U) -> bool:
         """Take the answer to a write of ours, so that the next look does not see an older state.
@@ -219,6 +223,9 @@ class _Index(Generic[U]):
 
     def keys_of(self, value: Hashable) -> Iterable[Key]:
         return self._keys.get(value, ())
+
+    def items(self) -> Iterable[tuple[Hashable, set[Key]]]:
+        return self._keys.items()
 
     def move(self, key: Key, old: U | None, new: U | None) -> None:
         before = set(self._values_of(old)) if old is not None else set()

@@ -32,9 +32,12 @@ from vso.sync.errors import (
     Unavailable,
 )
 from vso.sync.horizon import RefreshBounds, back_horizon, first_look, lease_horizon, refresh_interval
+from vso.sync.identities import CacheCounts
 from vso.sync.identity import cache_key, client_id
 from vso.sync.keystore import keystore
+from vso.sync.login_observer import LoginObserver
 from vso.sync.mac import KEY_LENGTH, Signer, digest
+from vso.sync.orphan import Gap, gap_before_auth, gaps_behind_auth
 from vso.sync.ownership import (
     DEFAULT_TYPE,
     Destination,
@@ -80,6 +83,7 @@ __all__ = [
     "AuthNotFound",
     "Authenticator",
     "Budget",
+    "CacheCounts",
     "Cipher",
     "Client",
     "ClientMeta",
@@ -95,9 +99,11 @@ __all__ = [
     "DestinationClaimed",
     "Entry",
     "EntryInvalid",
+    "Gap",
     "InvalidSpec",
     "Limits",
     "LoginId",
+    "LoginObserver",
     "LoginSuspended",
     "NotAllowed",
     "OwnershipError",
@@ -146,6 +152,8 @@ __all__ = [
     "filter_keys",
     "fingerprint",
     "first_look",
+    "gap_before_auth",
+    "gaps_behind_auth",
     "has_owner_labels",
     "is_orphan",
     "keystore",

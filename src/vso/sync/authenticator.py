@@ -11,8 +11,9 @@ from typing import Final, Protocol
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultConnection
 from vso.base import Clock, Sensitive
-from vso.sync.errors import SyncError
+from vso.sync.errors import SyncError, Unavailable
 from vso.sync.identity import cache_key
+from vso.sync.login_observer import LoginObserver, Unheard
 from vso.sync.persistence import Persistence
 from vso.sync.resolve import ClientSpec
 from vso.sync.server import Server
@@ -30,6 +31,7 @@ from vso.vault import (
     VaultError,
     login,
     look_up_secret_id,
+    renew_self,
     unwrap,
 )
 
@@ -75,10 +77,17 @@ class LoggedIn:
 
 
 class Authenticator:
-    """Logs in at a server; with `persistence` a login of an earlier process goes on, if it left one."""
+    """Logs in at a server and renews; with `persistence` a login of an earlier process goes on."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, persistence: Persistence | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        persistence: Persistence | None = None,
+        observer: LoginObserver | None = None,
+    ) -> None:
         self.cluster = cluster
+        self.observer: LoginObserver = observer or Unheard()
         self._clock = clock
         self._persistence = persistence
         self._known: OrderedDict[tuple[Key, str, str, Sensitive[str]], Sensitive[str]] = OrderedDict()
@@ -94,6 +103,33 @@ class Authenticator:
         Raises CredentialMissing, MissingCredential, LoginRefused and other VaultErrors, Unavailable, and the cluster's
         errors.
         """
+        try:
+            return await self._log_in(spec, server)
+        except Unavailable:
+            raise
+        except Exception as exc:
+            self.observer.refused(spec, exc)
+            raise
+
+    async def renew(self, spec: ClientSpec, server: Server, found: LoggedIn) -> Auth:
+        """Prolong the life of a token. Raises VaultErrors (Denied: the token is dead) and Unavailable."""
+        try:
+            auth = await server.call(
+                lambda transport: renew_self(
+                    transport,
+                    found.auth.client_token,
+                    namespace=spec.merged.namespace,
+                    certificate=found.certificate,
+                ),
+                urgent=True,
+            )
+        except (VaultError, SyncError):
+            self.observer.renewed(spec, ok=False)
+            raise
+        self.observer.renewed(spec, ok=True)
+        return auth
+
+    async def _log_in(self, spec: ClientSpec, server: Server) -> LoggedIn:
         voucher = self.cluster.credentials(spec)
         issued = self._clock.monotonic()
         request = await METHODS[spec.merged.method].request(voucher)

@@ -7,7 +7,6 @@ identity is `resolve`'s.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -23,7 +22,8 @@ from vso.sync.breaker import LoginGate
 from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
-from vso.sync.resolve import ClientSpec, LoginId, ServerId, limits_of, server_id
+from vso.sync.identities import CacheCounts, Identities
+from vso.sync.resolve import ClientSpec, ServerId, limits_of, server_id
 from vso.sync.server import Limits, Observer, Server, Turn
 from vso.sync.session import Access, Identity, Session, first_to_end
 from vso.vault import (
@@ -35,7 +35,6 @@ from vso.vault import (
     TokenLife,
     Transport,
     VaultError,
-    renew_self,
     revoke_self,
 )
 
@@ -48,14 +47,14 @@ _RENEWAL_CHECK: Final = 1.0
 class Clients:
     """The cache. An async context manager: inside it, logins and reads run; `run` renews tokens.
 
-    `observer` is told of each `Turn`.
+    `connect` makes the transport for a VaultConnection, `observer` is told of each `Turn`.
     """
 
     def __init__(
         self,
         authenticator: Authenticator,
         *,
-        connect: Callable[[Connection], Transport],
+        connect: Callable[[Key, Connection], Transport],
         clock: Clock,
         rng: Random,
         backoff: BackOff,
@@ -66,11 +65,14 @@ class Clients:
         self._connect = connect
         self._clock = clock
         self._rng = rng
-        self._backoff = backoff
-        self._size = size
         self._observer = observer
         self._servers: dict[ServerId, Server] = {}
-        self._identities: OrderedDict[LoginId, Identity] = OrderedDict()
+        self._identities = Identities(
+            size,
+            make=lambda spec: Identity(spec, LoginGate(backoff, rng), LoginGate(backoff, rng)),
+            # Of a connection that was edited or deleted meanwhile nobody would `forget` the login.
+            lasts=lambda spec: self._cluster.is_current(spec.connection),
+        )
         self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
         self._authenticator = authenticator
@@ -90,7 +92,12 @@ class Clients:
 
     def __len__(self) -> int:
         """Identities that are logged in."""
-        return sum(identity.current is not None for identity in self._identities.values())
+        return len(self._identities)
+
+    @property
+    def counts(self) -> CacheCounts:
+        """What became of look-ups of logins so far."""
+        return self._identities.counts
 
     async def get(self, spec: ClientSpec, *, namespace: str = "", lasting: bool = False) -> Client:
         """A client that is logged in, for the Vault namespace `namespace` (default: that of the login).
@@ -99,10 +106,16 @@ class Clients:
         it. Raises Unavailable while the login or the server is suspended, LoginRefused and other VaultErrors,
         CredentialMissing, ConnectionInvalid, and the cluster's own errors.
         """
-        identity = self._identity(spec)
-        session = await self._logged_in(identity)
-        if lasting and session.is_fading(self._clock.monotonic()):
-            await self._log_in_once(identity, session)
+        identity, begun, ok = self._identity(spec), self._clock.monotonic(), False
+        try:
+            session = await self._logged_in(identity)
+            if lasting and session.is_fading(self._clock.monotonic()):
+                await self._log_in_once(identity, session)
+            ok = True
+        finally:
+            self._authenticator.observer.asked(self._clock.monotonic() - begun, ok=ok)
+        if namespace and namespace != spec.merged.namespace:
+            self.counts.elsewhere += 1
         return Client(self, identity, namespace or spec.merged.namespace)
 
     def held(self, owner: Hashable, *, namespace: str = "") -> Client | None:
@@ -139,14 +152,13 @@ class Clients:
 
     def credential(self, auth: Key) -> Lifetime | None:
         """The life of what the VaultAuth `auth` logged in with, None if no end of it is known."""
-        return first_to_end(one for one in self._identities.values() if one.spec.auth.key == auth)
+        return first_to_end(one for one in self._identities if one.spec.auth.key == auth)
 
     async def forget(self, connection: Key, *, keep: VaultConnection | None = None) -> None:
         """Drop clients of the VaultConnection `connection`, except those that reach it as `keep` says."""
         current = server_id(keep) if keep is not None else None
         stale = [one for one in self._servers if one.key == connection and one != current]
-        for login_id in [one for one in self._identities if one.server in stale]:
-            del self._identities[login_id]
+        self._identities.drop(stale)
         for one in stale:
             await self._servers.pop(one).close()
 
@@ -189,6 +201,7 @@ class Clients:
         try:
             return await send(session), session
         except Denied as refused:
+            self._authenticator.observer.rejected(identity.spec)
             fresh = await self._login_again(identity, session, refused)
             if fresh is None:
                 raise
@@ -214,15 +227,13 @@ class Clients:
 
     def _sessions(self) -> Iterable[tuple[Identity, Session]]:
         """Every session that somebody uses or holds, once."""
-        found = {id(one.current): (one, one.current) for one in self._identities.values() if one.current is not None}
+        found = {id(one.current): (one, one.current) for one in self._identities if one.current is not None}
         found |= {id(session): (identity, session) for identity, session in self._held.values()}
         return found.values()
 
     async def _logged_in(self, identity: Identity) -> Session:
         now = self._clock.monotonic()
-        current = identity.current
-        if current is not None and current.usable(now):
-            current.used = True
+        if (current := self._identities.usable(identity, now)) is not None:
             return current
         if refusal := identity.gate.refusal(now):
             raise self._suspended(identity, *refusal)
@@ -318,15 +329,7 @@ class Clients:
         if server is not None and not session.life.expired(issued):
             session.used = False
             try:
-                auth = await server.call(
-                    lambda transport: renew_self(
-                        transport,
-                        session.token,
-                        namespace=identity.spec.merged.namespace,
-                        certificate=session.found.certificate,
-                    ),
-                    urgent=True,
-                )
+                auth = await self._authenticator.renew(identity.spec, server, session.found)
             except (VaultError, SyncError) as exc:
                 session.not_renewed(issued, for_ever=isinstance(exc, Denied))
                 if isinstance(exc, Denied):
@@ -338,17 +341,9 @@ class Clients:
                 self._observer(owner, Turn.FADING)
 
     def _identity(self, spec: ClientSpec) -> Identity:
-        identity = self._identities.get(spec.login)
-        if identity is None:
-            identity = Identity(spec, LoginGate(self._backoff, self._rng), LoginGate(self._backoff, self._rng))
-            if not self._cluster.is_current(spec.connection):
-                return identity  # for this request only: nobody would `forget` it
-            self._identities[spec.login] = identity
+        identity = self._identities.get(spec)
         if identity.spec is not spec:
             self._moved(identity, spec)
-        self._identities.move_to_end(spec.login)
-        while len(self._identities) > self._size:
-            self._identities.popitem(last=False)
         return identity
 
     def _moved(self, identity: Identity, spec: ClientSpec) -> None:
@@ -388,7 +383,7 @@ class Clients:
     def _server_of(self, identity: ServerId, settings: Connection, limits: Limits) -> Server:
         return Server(
             identity,
-            self._connect(settings),
+            self._connect(identity.key, settings),
             timeout=settings.timeout,
             clock=self._clock,
             observer=self._observer,

@@ -107,7 +107,7 @@ def resolve(
     auth = references.auth(key)
     if auth is None:
         raise AuthNotFound(f"VaultAuth {key} does not exist: create it, or correct spec.vaultAuthRef")
-    _check_use(auth, consumer, options)
+    check_use(auth, consumer, options)
     resolved = resolve_auth(auth, references=references, options=options)
     merged = resolved.merged
     if problems := login_problems(merged):
@@ -147,7 +147,8 @@ def check_connection(connection: VaultConnection, auth: Key, policy: Policy) -> 
         raise PolicyRefused("; ".join(refused))
 
 
-def _check_use(auth: VaultAuth, consumer: str, options: GlobalOptions) -> None:
+def check_use(auth: VaultAuth, consumer: str, options: GlobalOptions) -> None:
+    """Raise NotAllowed if objects of the namespace `consumer` may not use `auth` (threat 15, D35)."""
     allowed = auth.spec.allowed_namespaces
     permitted = is_allowed(
         consumer,

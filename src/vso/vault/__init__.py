@@ -50,6 +50,7 @@ from vso.vault.kv import KvRequest, KvSecret, KvType, read_kv, read_path
 from vso.vault.lease import Lease, lookup_lease, renew_lease, revoke_lease
 from vso.vault.logical import LogicalRequest, LogicalSecret, request_secret, wire_method
 from vso.vault.login import login
+from vso.vault.operation import Operation, operation_of
 from vso.vault.pki import (
     Certificate,
     PKIRequest,
@@ -101,6 +102,7 @@ __all__ = [
     "NoData",
     "NotFound",
     "Null",
+    "Operation",
     "PKIRequest",
     "Payload",
     "RateLimited",
@@ -137,6 +139,7 @@ __all__ = [
     "look_up_secret_id",
     "lookup_lease",
     "lookup_self",
+    "operation_of",
     "parse_certificate",
     "parse_static",
     "read_kv",

@@ -147,7 +147,7 @@ class Bench:
             Authenticator(
                 KubernetesCluster(self.cluster, self.world.connections, Policy(operator_namespace="op")), self.clock
             ),
-            connect=lambda _: self.vault,
+            connect=lambda _, __: self.vault,
             clock=self.clock,
             rng=Random(1),
             backoff=ControllerSettings(global_auth=GlobalOptions(operator_namespace="op")).backoff,

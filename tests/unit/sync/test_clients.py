@@ -128,7 +128,7 @@ class Bench:
         self.server.answers = {LOGIN: self.log_in, READ: self.read, "auth/token/renew-self": self.log_in}
         self.clients = Clients(
             Authenticator(self.cluster, self.clock),
-            connect=lambda _: self.server,
+            connect=lambda _, __: self.server,
             clock=self.clock,
             rng=Random(1),
             backoff=BackOff(initial=5, multiplier=2, maximum=60, randomization=0),

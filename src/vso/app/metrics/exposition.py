@@ -1,0 +1,145 @@
+"""All metrics of the process, and their text for Prometheus. Start here; each topic is a module beside this one."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from vso.app.metrics.family import Families
+from vso.app.metrics.objects import ObjectCollector, Reckoning
+from vso.app.metrics.runtime import RuntimeMetrics
+from vso.app.metrics.secret import SecretMetrics
+from vso.app.metrics.storage import MeasuredStorage
+from vso.app.metrics.vault import VaultMetrics
+from vso.app.settings import Settings
+from vso.base import Clock, format_duration
+from vso.controllers import World
+from vso.sync import CacheCounts, Clients, Storage
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Declares everything, hands out the observers, and writes it all down.
+
+    `facts` are those of the build, `server` is the API server's URL.
+    """
+
+    def __init__(self, settings: Settings, *, facts: Mapping[str, str], clock: Clock, server: str) -> None:
+        self._families = families = Families()
+        self._settings = settings
+        self._world: World | None = None
+        self.runtime: Final = RuntimeMetrics(families, clock=clock, server=server)
+        self.vault: Final = VaultMetrics(families)
+        self.secret: Final = SecretMetrics(families)
+        families.constant("vso_build_info", "Which build this is.", **{_BUILD[name]: facts[name] for name in _BUILD})
+        families.constant("vso_runtime_config", "How this operator is set up.", **_config(settings))
+        families.constant(
+            "vso_client_cache_storage_config",
+            "How logins are stored.",
+            enforce_encryption=str(settings.encrypts_logins).lower(),
+        )
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=families.registry)
+
+    def storage(self, storage: Storage) -> MeasuredStorage:
+        """`storage` with its requests counted."""
+        return MeasuredStorage(storage, self._families, lasting=self._settings.keeps_logins)
+
+    def watch(self, world: World, reckoning: Reckoning, *, clients: Clients, leading: Callable[[], bool]) -> None:
+        """Tell of the objects in `world`, while `leading`, and of the logins of `clients`."""
+        self._world = world
+        self._families.registry.register(
+            ObjectCollector(world, reckoning, leading=leading, last_success=self.secret.last_success)
+        )
+        _watch_cache(self._families, clients, size=self._settings.client_cache_size)
+
+    async def text(self) -> bytes:
+        """Everything, as Prometheus reads it; the series of what is gone are gone.
+
+        What is counted is counted at once, on the event loop, since the stores are its own; writing it down is left to
+        a thread.
+        """
+        self._forget()
+        return await asyncio.to_thread(generate_latest, _Collected(tuple(self._families.registry.collect())))
+
+    def _forget(self) -> None:
+        world = self._world
+        if world is None:
+            return
+        secrets = (world.static, world.dynamic, world.pki)
+        resources = [(one.kind, one.key) for store in secrets for one in store.values()]
+        self.secret.forget_others(
+            namespaces=frozenset(key.namespace for _, key in resources), resources=frozenset(resources)
+        )
+        self.vault.forget_others(
+            connections=frozenset(str(one.key) for one in world.connections.values()),
+            auths=frozenset(str(one.key) for one in world.auths.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected(Collector):
+    """What was collected already."""
+
+    metrics: tuple[Metric, ...]
+
+    def collect(self) -> tuple[Metric, ...]:
+        return self.metrics
+
+
+_BUILD: Final = {
+    "major": "major",
+    "minor": "minor",
+    "gitVersion": "git_version",
+    "gitCommit": "git_commit",
+    "gitTreeState": "git_tree_state",
+    "buildDate": "build_date",
+    "goVersion": "go_version",
+    "compiler": "compiler",
+    "platform": "platform",
+}
+"""Facts of the build -> labels of ``vso_build_info``."""
+
+
+def _config(settings: Settings) -> dict[str, str]:
+    def seconds(value: float) -> str:
+        return format_duration(timedelta(seconds=value))
+
+    return {
+        "backoffInitialInterval": seconds(settings.backoff_initial_interval),
+        "backoffMaxInterval": seconds(settings.backoff_max_interval),
+        "backoffMaxElapsedTime": seconds(settings.backoff_max_elapsed_time),
+        "backoffMultiplier": f"{settings.backoff_multiplier:.2f}",
+        "backoffRandomizationFactor": f"{settings.backoff_randomization_factor:.2f}",
+        "clientCachePersistenceModel": settings.client_cache_persistence_model,
+        "clientCacheSize": str(settings.client_cache_size),
+        "globalTransformationOptions": ",".join(settings.global_transformation_options),
+        "globalVaultAuthOptions": ",".join(settings.global_vault_auth_options),
+        "maxConcurrentReconciles": str(settings.max_concurrent_reconciles),
+    }
+
+
+def _watch_cache(families: Families, clients: Clients, *, size: int) -> None:
+    def counts() -> CacheCounts:
+        return clients.counts
+
+    families.read("vso_client_cache_size", "Logins that the cache has room for.", lambda: size)
+    families.read("vso_client_cache_length", "Logins in the cache.", lambda: len(clients))
+    families.plain("vso_client_cache_hits", "Look-ups that found a login.", lambda: counts().hits)
+    families.plain("vso_client_cache_misses", "Look-ups that had to log in.", lambda: counts().misses)
+    families.read("vso_client_cache_evictions", "Logins that had to make room.", lambda: counts().evictions)
+    families.total("vso_client_cache_evictions_total", "Logins that had to make room.", lambda: counts().evictions)
+    families.plain(
+        "vso_client_clone_cache_hits",
+        "Look-ups that found a login for another Vault namespace than its own.",
+        lambda: counts().elsewhere,
+    )
+    nothing = "Always 0 here: a login serves other Vault namespaces without a cache of its own."
+    families.plain("vso_client_clone_cache_misses", nothing, lambda: 0)
+    families.read("vso_client_clone_cache_evictions", nothing, lambda: 0)

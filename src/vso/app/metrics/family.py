@@ -1,0 +1,91 @@
+"""How metrics are declared: name, help and labels once, all in one registry, and series that go with what they name.
+
+The library's counters insist on names with ``_total`` and on a second series with the time of creation; `plain` is for
+names of the original that have no suffix.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+DURATIONS: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
+    *(0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5, 6, 7, 8, 9, 10),
+)
+"""Buckets of durations, in seconds (operations.md section 2.1)."""
+LONG_DURATIONS: Final = (*DURATIONS, 15, 20, 25, 30, 40, 50, 60)
+FEW: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Buckets where many label values would make many series."""
+WAITS: Final = tuple(1e-8 * 10**n for n in range(12))
+
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Families:
+    """Declares metrics in `registry`, and removes their series."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry()
+        self._labelled: list[tuple[frozenset[str], Counter | Gauge | Histogram]] = []
+
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """A counter; `name` ends in ``_total``."""
+        return self._kept(Counter(name, text, labels, registry=self.registry), labels)
+
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge that is set when something happens."""
+        return self._kept(Gauge(name, text, labels, registry=self.registry), labels)
+
+    def histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float] = DURATIONS) -> Histogram:
+        """A histogram of seconds."""
+        return self._kept(Histogram(name, text, labels, registry=self.registry, buckets=buckets), labels)
+
+    def constant(self, name: str, text: str, **labels: str) -> None:
+        """A gauge that is 1 for ever and tells by its labels."""
+        self._kept(Gauge(name, text, tuple(labels), registry=self.registry), ()).labels(**labels).set(1)
+
+    def read(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A gauge that is asked for at each scrape."""
+        Gauge(name, text, registry=self.registry).set_function(value)
+
+    def plain(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A count whose name has no suffix, asked for at each scrape; of the type ``untyped``."""
+        self.registry.register(_Asked(Metric(name, text, "unknown"), name, value))
+
+    def total(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A counter, `name` ending in ``_total``, that is asked for at each scrape."""
+        self.registry.register(_Asked(Metric(name.removesuffix("_total"), text, "counter"), name, value))
+
+    def forget(self, **labels: str) -> None:
+        """Remove all series that have these values."""
+        names = frozenset(labels)
+        for has, metric in self._labelled:
+            if names <= has:
+                metric.remove_by_labels(labels)
+
+    def _kept(self, metric: M, labels: Iterable[str]) -> M:
+        self._labelled.append((frozenset(labels), metric))
+        return metric
+
+
+class _Asked(Collector):
+    """One sample without labels in a family like `empty`."""
+
+    def __init__(self, empty: Metric, sample: str, value: Callable[[], float]) -> None:
+        self._empty, self._sample, self._value = empty, sample, value
+
+    def collect(self) -> Iterable[Metric]:
+        family = Metric(self._empty.name, self._empty.documentation, self._empty.type)
+        family.add_sample(self._sample, {}, self._value())
+        return (family,)
+
+
+def gauge_family(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    """A gauge that is made anew at each scrape."""
+    return GaugeMetricFamily(name, text, labels=labels)
