@@ -17,8 +17,8 @@ import structlog
 
 from vso.apis import names
 from vso.apis.kinds import HCP_AUTH, HCP_VAULT_SECRETS_APP
-from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key
+from vso.app.heartbeat import watched_loop
 from vso.app.serve import health_server
 from vso.app.settings import Settings
 from vso.app.watching import Queues, mirror, wake_dependants
@@ -83,11 +83,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         manager = Manager(clock=clock, elector=elector)
         recorder = EventRecorder(kube, clock=clock, instance=identity)
         queues = Queues(clock)
-        global_auth = GlobalOptions(
-            operator_namespace=namespace,
-            allow_default=settings.allow_default_globals,
-            enforce_on_default=settings.enforce_default_allowed_namespaces,
-        )
+        global_auth = settings.global_auth
         storage, persistence = SecretStorage(kube, namespace), None
         if settings.keeps_logins:
             cipher = None
@@ -133,7 +129,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 pod_uid=settings.pod_uid,
             ),
         )
-        control(manager, tools, queues, workers=settings.max_concurrent_reconciles)
+        control(manager, tools, queues, settings)
         wake_dependants(mirror(manager, tools), tools, queues)
         manager.background("events", recorder.run)
         manager.finish("events", recorder.flush)
@@ -151,7 +147,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 ready={"caches": lambda: "" if manager.ready else "; ".join(manager.problems().values())},
             )
         )
-        log.info("starting", identity=identity, namespace=namespace, leader_elect=settings.leader_elect)
+        await stack.enter_async_context(watched_loop())
+        log.info("starting", identity=identity, namespace=namespace, **settings.start_line())
         await manager.run(stop)
 
 
@@ -170,9 +167,9 @@ async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) 
             await clock.sleep(backoff.delay(failures, rng))
 
 
-def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> None:
+def control(manager: Manager, tools: Tools, queues: Queues, settings: Settings) -> None:
     """One controller per kind: its reconcile, its queue, its workers."""
-    world = tools.world
+    world, workers = tools.world, settings.max_concurrent_reconciles
     connections = VaultConnectionReconciler(tools)
     auths = VaultAuthReconciler(tools)
     static = VaultStaticSecretReconciler(tools, queues.static)
@@ -193,7 +190,7 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int) -> 
     work("vaultconnection", connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
     work("vaultauth", auths.reconcile, queues.auths, world.auths)
     work("vaultstaticsecret", static.reconcile, queues.static, world.static, workers)
-    work("vaultdynamicsecret", dynamic.reconcile, queues.dynamic, world.dynamic, workers)
+    work("vaultdynamicsecret", dynamic.reconcile, queues.dynamic, world.dynamic, settings.dynamic_workers)
     work("vaultpkisecret", pki.reconcile, queues.pki, world.pki, workers)
     work("secrettransformation", transformations.reconcile, queues.transformations, world.transformations)
     work("hcpauth", hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)

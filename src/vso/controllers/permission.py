@@ -33,7 +33,7 @@ class Permission:
 
 
 _HANDLED: Final = tuple(one.kind.resource.plural for one in KINDS if one.name != "CSISecrets")
-_SHARED: Final = ("vaultconnections", "vaultauths", "vaultauthglobals", "hcpauths")
+SHARED: Final = ("vaultconnections", "vaultauths", "vaultauthglobals", "hcpauths")
 """Kinds of which the operator's own namespace has objects for all."""
 
 
@@ -59,8 +59,8 @@ PERMISSIONS: Final = (
     Permission("certificates.k8s.io", ("clustertrustbundles",), ("get",), "read CA certificates", Where.CLUSTER),
     Permission("", ("namespaces",), ("get", "list", "watch"), "read their labels", Where.SELECTOR),
     Permission("coordination.k8s.io", ("leases",), ("get", "create", "update"), "leader election", Where.OWN),
-    Permission(GROUP, _SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
-    Permission(GROUP, _statuses(_SHARED), ("patch",), "report in status", Where.OWN_TOO),
+    Permission(GROUP, SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
+    Permission(GROUP, _statuses(SHARED), ("patch",), "report in status", Where.OWN_TOO),
     Permission(
         "",
         ("secrets",),
