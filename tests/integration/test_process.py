@@ -1,19 +1,25 @@
 """The process itself: probes, logs, exit codes, and a replica that waits for its turn."""
 
+import asyncio
+import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from testenv import Cluster
+from testenv import Cluster, FaultProxy, InThread, OpenBao, Silence, wait_for
 from testenv.port import free_port
+from testenv.waiting import seconds
 from tests.support import operator as harness
 from tests.support.operator import Operator
+from tests.support.tenant import Tenant, new_tenant, remove
+from vso.app.serve import health_server
 from vso.base import SystemClock
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases"
@@ -32,10 +38,10 @@ def waiting(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Operator, int]]:
     cluster.request("DELETE", f"{LEASES}/b0d477c0.hashicorp.com")
 
 
-def probe(port: int, path: str) -> tuple[int, str]:
+def probe(port: int, path: str, *, timeout: float = 5) -> tuple[int, str]:
     """Status and body."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as exc:
         return exc.code, exc.read().decode()
@@ -65,6 +71,51 @@ def test_log_lines_are_json_with_the_originals_keys(waiting: tuple[Operator, int
     start = next(one for one in lines if one["msg"] == "starting")
     assert list(start)[:4] == ["level", "ts", "logger", "msg"]
     assert (start["level"], start["logger"]) == ("info", "setup")
+    assert {"gitVersion", "platform", "clientCacheSize", "globalVaultAuthOptions"} <= start.keys()
+
+
+def test_lines_from_a_reconcile_tell_of_which_resource(operator: Operator, tenant: Tenant) -> None:
+    """By the keys of the original; all lines of one reconcile have the same ID."""
+    tenant.connect()
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app")
+    tenant.wait_synced("app")
+    place = {"namespace": tenant.namespace, "name": "app"}
+    line = next(one for one in operator.lines() if one.get("VaultStaticSecret") == place)
+    assert (line["controller"], line["controllerKind"]) == ("vaultstaticsecret", "VaultStaticSecret")
+    assert line["controllerGroup"] == "secrets.hashicorp.com"
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", line["reconcileID"])
+
+
+async def test_a_stuck_event_loop_answers_no_probe() -> None:
+    """For the kubelet no answer is a failed probe; once the loop goes on, probes are answered again."""
+    port = free_port()
+    async with health_server(f"127.0.0.1:{port}", live={}, ready={}):
+        with ThreadPoolExecutor() as pool:
+            stuck = pool.submit(probe, port, "/healthz", timeout=0.3)
+            wait_for(stuck.done, what="the probe to give up")  # on the loop itself, which hangs meanwhile
+            assert isinstance(stuck.exception(), TimeoutError | urllib.error.URLError)
+            assert await asyncio.to_thread(probe, port, "/healthz") == (200, "ok")
+
+
+def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
+    cluster: Cluster, bao: OpenBao, tmp_path: Path
+) -> None:
+    """Resources wait for a Vault that swallows all packets, and events cannot be told of any more."""
+    lone = new_tenant(cluster, bao)
+    with InThread(FaultProxy(bao.address)) as vault, harness.running(cluster, tmp_path) as operator:
+        vault.set(Silence())
+        lone.connect(address=vault.url)
+        for number in range(20):
+            lone.sync(f"s{number}", path="app")
+        wait_for(lambda: vault.connections, what="a request that is swallowed")
+        started = seconds()
+        assert operator.stop() == 0
+        assert seconds() - started < 38  # 30 s for the work, 5 s for the rest and 3 s for the Lease
+        lease = cluster.request("GET", f"{LEASES}/b0d477c0.hashicorp.com")
+        assert not lease["spec"].get("holderIdentity")
+    cluster.request("DELETE", f"{LEASES}/b0d477c0.hashicorp.com")
+    remove(lone)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +126,10 @@ def test_log_lines_are_json_with_the_originals_keys(waiting: tuple[Operator, int
         (["--nonsense"], 2, "flag provided but not defined: -nonsense"),
         (["--backoff-multiplier=0"], 1, "--backoff-multiplier must be greater than 0"),
         (["--kubeconfig=/nonexistent"], 1, "no such file"),
-        (["--zap-log-level=loud"], 1, "use debug, info, error"),
+        (["--zap-log-level=loud"], 2, "use debug, info, warning, error"),
+        (["--version", "--output=xml"], 1, "use json or yaml"),
+        (["--uninstall", "--kubeconfig=/nonexistent"], 1, "no such file"),
+        (["--uninstall", "--pre-delete-hook-timeout-seconds=0"], 1, "--pre-delete-hook-timeout-seconds"),
     ],
 )
 def test_exit_codes_tell_scripts_what_happened(arguments: list[str], code: int, text: str) -> None:

@@ -1,7 +1,7 @@
 """Kubernetes' own kinds, cut down to the fields that the operator reads or writes.
 
 Source: the Kubernetes API reference of core/v1, apps/v1, coordination.k8s.io/v1, authentication.k8s.io/v1,
-and argoproj.io/v1alpha1 for Rollout.
+apiextensions.k8s.io/v1, and argoproj.io/v1alpha1 for Rollout.
 """
 
 from datetime import datetime
@@ -208,6 +208,35 @@ class ClusterTrustBundle(Object, frozen=True, kw_only=True):
     spec: ClusterTrustBundleSpec = ClusterTrustBundleSpec()
 
 
+class DefinitionCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """One aspect of a CustomResourceDefinition."""
+
+    type: str = ""
+    status: str = ""
+    message: str = ""
+
+
+class DefinitionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a CustomResourceDefinition."""
+
+    conditions: tuple[DefinitionCondition, ...] = ()
+
+
+class CustomResourceDefinition(Object, frozen=True, kw_only=True):
+    """An apiextensions.k8s.io CustomResourceDefinition, of which the status alone is read."""
+
+    status: DefinitionStatus = DefinitionStatus()
+
+    def is_true(self, aspect: str) -> bool:
+        """Whether the condition `aspect` is there and True."""
+        return any(one.type == aspect and one.status == "True" for one in self.status.conditions)
+
+    @property
+    def complaint(self) -> str:
+        """What the server has against it, "" if nothing."""
+        return "; ".join(one.message for one in self.status.conditions if one.status == "False" and one.message)
+
+
 SECRET: Final = Kind(Resource("", "v1", "secrets", "Secret"), Secret)
 CONFIG_MAP: Final = Kind(Resource("", "v1", "configmaps", "ConfigMap"), ConfigMap)
 SERVICE_ACCOUNT: Final = Kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), ServiceAccount)
@@ -225,6 +254,10 @@ TOKEN_REVIEW: Final = Kind(
 SUBJECT_ACCESS_REVIEW: Final = Kind(
     Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False),
     SubjectAccessReview,
+)
+CUSTOM_RESOURCE_DEFINITION: Final = Kind(
+    Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False),
+    CustomResourceDefinition,
 )
 DEPLOYMENT: Final = Kind(Resource("apps", "v1", "deployments", "Deployment"), Workload)
 STATEFUL_SET: Final = Kind(Resource("apps", "v1", "statefulsets", "StatefulSet"), Workload)

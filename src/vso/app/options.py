@@ -2,85 +2,26 @@
 
 One table, `OPTIONS`, tells of each option its flag, variable, type and meaning; the command line, the environment and
 the reference documentation are made from it (operations.md section 1.4). A variable that counts as set wins over the
-flag.
+flag. What an option is, and how its text is read: `option`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from vso.apis.names import CLASS
+from vso.app.option import (
+    Option,
+    always,
+    read_boolean,
+    read_integer,
+    read_list,
+    read_number,
+    read_seconds,
+    read_unsigned,
+)
+from vso.app.process_options import HISTORIC, LIFE, LOGGING
 from vso.app.settings import Settings, SettingsError
-from vso.base import format_duration, parse_duration
-
-TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(value.split(",")) if value else ()
-
-
-def _seconds(value: str) -> float:
-    return parse_duration(value).total_seconds()
-
-
-def _integer(value: str) -> int:
-    return int(value, 0)
-
-
-def _boolean(value: str) -> bool:
-    if value not in TRUE | FALSE:
-        raise ValueError(f"invalid boolean value {value!r}: use true or false")
-    return value in TRUE
-
-
-def _unsigned(value: str) -> int:
-    number = int(value, 0)
-    if number < 0:
-        raise ValueError(f"invalid value {value!r}: it must not be negative")
-    return number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option: `name` is the field of `Settings`, `read` turns text into its value.
-
-    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4). A `boolean` takes
-    its value after an equals sign alone, and is true without one.
-    """
-
-    name: str
-    help: str
-    read: Callable[[str], Any] = _text
-    variable: str = ""
-    metavar: str = "TEXT"
-    flag: str = ""
-    counts: Callable[[Any], bool] = bool
-    boolean: bool = False
-
-    @property
-    def switch(self) -> str:
-        """The flag, with its two dashes."""
-        return self.flag or "--" + self.name.replace("_", "-")
-
-    def show(self, value: Any) -> str:
-        """`value` as it would be written on the command line."""
-        if isinstance(value, tuple):
-            return ",".join(value)
-        if isinstance(value, bool):
-            return str(value).lower()
-        return format_duration(timedelta(seconds=value)) if self.metavar == "DURATION" else str(value)
-
-
-def _always(_: Any) -> bool:
-    return True
-
 
 OPTIONS: Final = (
     Option(
@@ -108,15 +49,15 @@ OPTIONS: Final = (
     Option(
         name="per_object_metrics",
         variable="VSO_PER_OBJECT_METRICS",
-        read=_boolean,
+        read=read_boolean,
         boolean=True,
         help="also series with the name of each secret resource: last sync, end of its lease or certificate, state",
     ),
     Option(
         name="client_cache_size",
         variable="VSO_CLIENT_CACHE_SIZE",
-        read=_integer,
-        counts=_always,
+        read=read_integer,
+        counts=always,
         metavar="N",
         help="Vault logins kept in memory",
     ),
@@ -129,115 +70,115 @@ OPTIONS: Final = (
     Option(
         name="max_concurrent_reconciles",
         variable="VSO_MAX_CONCURRENT_RECONCILES",
-        read=_integer,
-        counts=_always,
+        read=read_integer,
+        counts=always,
         metavar="N",
         help="resources of one kind that are worked on at the same time",
     ),
     Option(
         name="global_transformation_options",
         variable="VSO_GLOBAL_TRANSFORMATION_OPTIONS",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="exclude-raw: never write the key _raw",
     ),
     Option(
         name="global_vault_auth_options",
         variable="VSO_GLOBAL_VAULT_AUTH_OPTIONS",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="allow-default-globals: a VaultAuth may fall back to a VaultAuthGlobal called default",
     ),
     Option(
         name="backoff_initial_interval",
         variable="VSO_BACKOFF_INITIAL_INTERVAL",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="first delay after a failure",
     ),
     Option(
         name="backoff_max_interval",
         variable="VSO_BACKOFF_MAX_INTERVAL",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="longest delay after failures",
     ),
     Option(
         name="backoff_max_elapsed_time",
         variable="VSO_BACKOFF_MAX_ELAPSED_TIME",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="give up on a resource that failed for this long; 0 never does",
     ),
     Option(
         name="backoff_randomization_factor",
         variable="VSO_BACKOFF_RANDOMIZATION_FACTOR",
-        read=float,
+        read=read_number,
         metavar="FACTOR",
         help="spread of delays: from d*(1-f) to d*(1+f)",
     ),
     Option(
         name="backoff_multiplier",
         variable="VSO_BACKOFF_MULTIPLIER",
-        read=float,
+        read=read_number,
         metavar="FACTOR",
         help="growth of the delay with each failure",
     ),
     Option(
         name="kube_client_qps",
         variable="VSO_KUBE_CLIENT_QPS",
-        read=float,
+        read=read_number,
         metavar="N",
         help="requests per second to the API server; 0 sets no limit",
     ),
     Option(
         name="kube_client_burst",
         variable="VSO_KUBE_CLIENT_BURST",
-        read=_unsigned,
-        counts=_always,
+        read=read_unsigned,
+        counts=always,
         metavar="N",
         help="requests above that rate in a burst",
     ),
     Option(
         name="static_creds_max_poll_interval",
         variable="VSO_STATIC_CREDS_MAX_POLL_INTERVAL",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="longest time between two reads of credentials that Vault rotates; 0 reads when a rotation is due",
     ),
     Option(
         name="template_timeout",
         variable="VSO_TEMPLATE_TIMEOUT",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="time that the templates of one Secret may take",
     ),
     Option(
         name="template_memory_limit",
         variable="VSO_TEMPLATE_MEMORY_LIMIT",
-        read=_integer,
-        counts=_always,
+        read=read_integer,
+        counts=always,
         metavar="MIB",
         help="memory that the templates of one Secret may take",
     ),
     Option(
         name="allowed_auth_methods",
         variable="VSO_ALLOWED_AUTH_METHODS",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="login methods that VaultAuths may use; empty permits all",
     ),
     Option(
         name="allowed_vault_addresses",
         variable="VSO_ALLOWED_VAULT_ADDRESSES",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="URLs that VaultConnections may lead to, such as https://*.vault.example:8200; empty permits all",
     ),
     Option(
         name="forbidden_token_audiences",
         variable="VSO_FORBIDDEN_TOKEN_AUDIENCES",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help=(
             "audiences that tokens sent to Vault must not have, such as those of the API server; once there is one, "
@@ -247,7 +188,7 @@ OPTIONS: Final = (
     Option(
         name="ambient_identity_namespaces",
         variable="VSO_AMBIENT_IDENTITY_NAMESPACES",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="namespaces that may log in with the cloud identity of the operator's own Pod or node; * for all",
     ),
@@ -260,45 +201,45 @@ OPTIONS: Final = (
     Option(
         name="allow_own_credentials",
         variable="VSO_ALLOW_OWN_CREDENTIALS",
-        read=_boolean,
-        counts=_always,
+        read=read_boolean,
+        counts=always,
         boolean=True,
         help="whether a VaultAuth may lend the credentials of its own namespace to others that it names",
     ),
     Option(
         name="enforce_default_allowed_namespaces",
         variable="VSO_ENFORCE_DEFAULT_ALLOWED_NAMESPACES",
-        read=_boolean,
-        counts=_always,
+        read=read_boolean,
+        counts=always,
         boolean=True,
         help="whether allowedNamespaces counts, where it is set, on objects called default in the operator's namespace",
     ),
     Option(
         name="min_refresh_interval",
         variable="VSO_MIN_REFRESH_INTERVAL",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="shortest refreshAfter that counts",
     ),
     Option(
         name="default_refresh_interval",
         variable="VSO_DEFAULT_REFRESH_INTERVAL",
-        read=_seconds,
+        read=read_seconds,
         metavar="DURATION",
         help="refreshAfter of resources that set none",
     ),
     Option(
         name="revoke_on_shutdown",
         variable="VSO_REVOKE_ON_SHUTDOWN",
-        read=_boolean,
-        counts=_always,
+        read=read_boolean,
+        counts=always,
         boolean=True,
         help="revoke the operator's tokens at its end, except those that leases hang on",
     ),
     Option(
         name="watch_namespaces",
         variable="VSO_WATCH_NAMESPACES",
-        read=_list,
+        read=read_list,
         metavar="LIST",
         help="the namespaces that are read and served; empty serves the whole cluster",
     ),
@@ -314,21 +255,26 @@ OPTIONS: Final = (
         metavar="SELECTOR",
         help="handle resources in namespaces with these labels, such as team=web,env!=test",
     ),
-    Option(name="kubeconfig", metavar="FILE", help="how to reach the API server, outside a cluster"),
-    Option(name="log_level", flag="--zap-log-level", metavar="LEVEL", help="debug, info, error, or a verbosity"),
-    Option(name="log_encoder", flag="--zap-encoder", metavar="FORMAT", help="json or console"),
+    *LIFE,
+    *LOGGING,
+    *HISTORIC,
 )
-"""Every option that takes a value."""
+"""Every option."""
 
 
-def from_environment(flags: Settings, environ: Mapping[str, str]) -> Settings:
-    """`flags`, with what the environment sets on top. Raises SettingsError naming the variable."""
+def from_environment(flags: Settings, environ: Mapping[str, str], *, given: Collection[str] = ()) -> Settings:
+    """`flags`, with what the environment sets on top; `given` names the flags of the command line.
+
+    Raises SettingsError naming the variable.
+    """
     found: dict[str, Any] = {}
     for option in OPTIONS:
         if not option.variable or option.variable not in environ:
             continue
+        if option.flag_wins and option.switch in given:
+            continue
         try:
-            value = option.read(environ[option.variable])
+            value = option.from_variable(environ[option.variable])
         except ValueError as exc:
             raise SettingsError(f"{option.variable}: {exc}") from exc
         if option.counts(value):

@@ -20,7 +20,8 @@ Check = Callable[[], str]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 METRICS_PATH: Final = "/metrics"
-_OFF: Final = frozenset({"0", ""})
+OFF: Final = frozenset({"0", ""})
+"""Addresses that serve nothing."""
 
 
 @asynccontextmanager
@@ -75,7 +76,7 @@ _REFUSALS: Final = {
 async def _served(
     address: str, routes: Mapping[str, Handler], *, tls: ssl.SSLContext | None = None
 ) -> "AsyncIterator[None]":
-    if address in _OFF:
+    if address in OFF:
         yield
         return
     app = web.Application()

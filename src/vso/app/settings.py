@@ -3,12 +3,15 @@
 How each setting is written on the command line and in the environment: `options`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from vso.apis.login import ALL_METHODS
+from vso.apis.merge import GlobalOptions
 from vso.apis.selector import InvalidSelector, parse_selector
+from vso.app.telemetry import Logging
 from vso.base import BackOff
 from vso.controllers import Jurisdiction
 from vso.sync import Policy, RefreshBounds
@@ -17,6 +20,7 @@ _ENCRYPTED: Final = "direct-encrypted"
 PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", _ENCRYPTED)
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
+_DEFAULT_WORKERS: Final = 100
 
 
 class SettingsError(ValueError):
@@ -36,7 +40,10 @@ class Settings:
     leader_elect: bool = True
     client_cache_size: int = 10_000
     client_cache_persistence_model: str = "none"
+    client_cache_num_locks: int = 100
     max_concurrent_reconciles: int = 100
+    max_concurrent_reconciles_vds: int = _DEFAULT_WORKERS
+    min_refresh_after_hvsa: float = 30.0
     global_transformation_options: tuple[str, ...] = ()
     global_vault_auth_options: tuple[str, ...] = (_DEFAULT_GLOBALS,)
     backoff_initial_interval: float = 5.0
@@ -46,8 +53,11 @@ class Settings:
     backoff_multiplier: float = 1.5
     kube_client_qps: float = 0.0
     kube_client_burst: int = 0
-    log_level: str = "info"
-    log_encoder: str = "json"
+    log_development: bool = False
+    log_level: str = ""
+    log_encoder: str = ""
+    log_stacktrace_level: str = ""
+    log_time_encoding: str = ""
     static_creds_max_poll_interval: float = 0.0
     template_timeout: float = 2.0
     template_memory_limit: int = 256
@@ -64,9 +74,14 @@ class Settings:
     watch_namespaces: tuple[str, ...] = ()
     operator_class: str = ""
     namespace_selector: str = ""
+    version: bool = False
+    output: str = ""
+    uninstall: bool = False
+    pre_delete_hook_timeout_seconds: int = 60
+    revoke_on_uninstall: bool = False
     operator_namespace: str = "default"
     pod_uid: str = ""
-    user_agent: str = field(default="vso/dev", repr=False)
+    build: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def checked(self) -> "Settings":
         """These settings, if they can be used together. Raises SettingsError."""
@@ -74,7 +89,7 @@ class Settings:
             raise SettingsError("--backoff-multiplier must be greater than 0")
         if self.client_cache_size <= 0:
             raise SettingsError("--client-cache-size must be greater than 0")
-        if self.max_concurrent_reconciles <= 0:
+        if self.max_concurrent_reconciles <= 0 or self.dynamic_workers <= 0:
             raise SettingsError("--max-concurrent-reconciles must be greater than 0")
         if self.template_timeout <= 0 or self.template_memory_limit <= 0:
             raise SettingsError("--template-timeout and --template-memory-limit must be greater than 0")
@@ -88,6 +103,8 @@ class Settings:
                 "--revoke-on-shutdown: logins that --client-cache-persistence-model keeps over a restart cannot be "
                 "revoked at its begin, set only one of them"
             )
+        if self.pre_delete_hook_timeout_seconds <= 0:
+            raise SettingsError("--pre-delete-hook-timeout-seconds must be greater than 0")
         self._check_policy()
         self._check_scope()
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
@@ -114,6 +131,54 @@ class Settings:
                 "--namespace-selector reads the namespaces of the whole cluster, and --watch-namespaces only those "
                 "named: set only one of them"
             )
+
+    @property
+    def user_agent(self) -> str:
+        """How the process calls itself to the servers."""
+        return f"vso/{self.build.get('gitVersion') or 'dev'}"
+
+    def start_line(self) -> dict[str, Any]:
+        """What the first line of the log tells, in the original's names; durations in seconds."""
+        told = ("gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "platform")
+        return {
+            **{name: self.build.get(name, "") for name in told},
+            "clientCachePersistenceModel": self.client_cache_persistence_model,
+            "clientCacheSize": self.client_cache_size,
+            "backoffMultiplier": self.backoff_multiplier,
+            "backoffMaxInterval": self.backoff_max_interval,
+            "backoffMaxElapsedTime": self.backoff_max_elapsed_time,
+            "backoffInitialInterval": self.backoff_initial_interval,
+            "backoffRandomizationFactor": self.backoff_randomization_factor,
+            "globalTransformationOptions": ",".join(self.global_transformation_options),
+            "globalVaultAuthOptions": ",".join(self.global_vault_auth_options),
+            "leaderElect": self.leader_elect,
+        }
+
+    @property
+    def dynamic_workers(self) -> int:
+        """Workers for VaultDynamicSecrets: the deprecated option counts where it differs from its default."""
+        own = self.max_concurrent_reconciles_vds
+        return own if own != _DEFAULT_WORKERS else self.max_concurrent_reconciles
+
+    @property
+    def logging(self) -> Logging:
+        """How lines are written."""
+        return Logging(
+            development=self.log_development,
+            level=self.log_level,
+            encoder=self.log_encoder,
+            stacktrace_level=self.log_stacktrace_level,
+            time_encoding=self.log_time_encoding,
+        )
+
+    @property
+    def global_auth(self) -> GlobalOptions:
+        """How VaultAuths inherit, and who may use the default ones."""
+        return GlobalOptions(
+            operator_namespace=self.operator_namespace,
+            allow_default=self.allow_default_globals,
+            enforce_on_default=self.enforce_default_allowed_namespaces,
+        )
 
     @property
     def jurisdiction(self) -> Jurisdiction:

@@ -7,8 +7,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Final
@@ -17,12 +17,10 @@ import structlog
 
 from vso.apis import names
 from vso.apis.kinds import HCP_AUTH, HCP_VAULT_SECRETS_APP
-from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key
-from vso.app.certificate import ServingCertificate
-from vso.app.guard import Guard
-from vso.app.metrics import CONTENT_TYPE, Metrics, Reckoning, RuntimeMetrics
-from vso.app.serve import METRICS_PATH, health_server, metrics_server
+from vso.app.endpoints import endpoints
+from vso.app.heartbeat import watched_loop
+from vso.app.metrics import Metrics, Reckoning
 from vso.app.settings import Settings
 from vso.app.version import build_facts, read_stamp
 from vso.app.watching import Queues, mirror, wake_dependants
@@ -97,11 +95,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         manager = Manager(clock=clock, elector=elector)
         recorder = EventRecorder(kube, clock=clock, instance=identity)
         queues = Queues(clock, metrics.runtime.queue)
-        global_auth = GlobalOptions(
-            operator_namespace=namespace,
-            allow_default=settings.allow_default_globals,
-            enforce_on_default=settings.enforce_default_allowed_namespaces,
-        )
+        global_auth = settings.global_auth
         storage, persistence = metrics.storage(SecretStorage(kube, namespace)), None
         if settings.keeps_logins:
             cipher = None
@@ -152,7 +146,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 pod_uid=settings.pod_uid,
             ),
         )
-        control(manager, tools, queues, workers=settings.max_concurrent_reconciles, metrics=metrics.runtime)
+        control(manager, tools, queues, settings, metrics)
         wake_dependants(mirror(manager, tools), tools, queues)
         manager.background("events", recorder.run)
         manager.finish("events", recorder.flush)
@@ -163,17 +157,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             manager.lead("stored logins", partial(persistence.run, world.login_origins))
         if settings.revoke_on_shutdown:
             manager.finish("revocation", clients.revoke_all)
-        await stack.enter_async_context(
-            health_server(
-                settings.health_probe_bind_address,
-                live={"healthz": lambda: ""},
-                ready={"caches": lambda: "" if manager.ready else "; ".join(manager.problems().values())},
-            )
-        )
         reckoning = Reckoning(options=global_auth, policy=settings.policy, each=settings.per_object_metrics)
         metrics.watch(world, reckoning, clients=clients, leading=lambda: elector.leading)
-        await stack.enter_async_context(serve_metrics(metrics, settings, kube, manager))
-        log.info("starting", identity=identity, namespace=namespace, leader_elect=settings.leader_elect)
+        await stack.enter_async_context(endpoints(settings, manager, metrics, kube))
+        await stack.enter_async_context(watched_loop())
+        log.info("starting", identity=identity, namespace=namespace, **settings.start_line())
         await manager.run(stop)
 
 
@@ -199,31 +187,9 @@ async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) 
             await clock.sleep(backoff.delay(failures, rng))
 
 
-@asynccontextmanager
-async def serve_metrics(metrics: Metrics, settings: Settings, kube: Client, manager: Manager) -> AsyncIterator[None]:
-    """Metrics, on one address for whoever reaches it and on another for whom the cluster admits."""
-    clock = SystemClock()
-    plain = metrics_server(settings.metrics_bind_address, metrics.text, content_type=CONTENT_TYPE)
-    if settings.metrics_secure_bind_address in {"", "0"}:
-        async with plain:
-            yield
-        return
-    certificate = ServingCertificate(settings.metrics_cert_directory, clock=clock)
-    manager.background("metrics certificate", certificate.run)
-    protected = metrics_server(
-        settings.metrics_secure_bind_address,
-        metrics.text,
-        content_type=CONTENT_TYPE,
-        guard=Guard(kube, path=METRICS_PATH, clock=clock),
-        tls=certificate.context,
-    )
-    async with plain, protected:
-        yield
-
-
-def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int, metrics: RuntimeMetrics) -> None:
+def control(manager: Manager, tools: Tools, queues: Queues, settings: Settings, metrics: Metrics) -> None:
     """One controller per kind: its reconcile, its queue, its workers."""
-    world = tools.world
+    world, workers = tools.world, settings.max_concurrent_reconciles
     connections = VaultConnectionReconciler(tools)
     auths = VaultAuthReconciler(tools)
     static = VaultStaticSecretReconciler(tools, queues.static)
@@ -245,7 +211,7 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int, met
                 queue=queue,
                 workers=count,
                 clock=tools.clock,
-                observer=metrics.controller(queue.name, queue, workers=count),
+                observer=metrics.runtime.controller(queue.name, queue, workers=count),
                 resume=partial(requeue_all, queue, store),
             )
         )
@@ -253,7 +219,7 @@ def control(manager: Manager, tools: Tools, queues: Queues, *, workers: int, met
     work(connections.reconcile, queues.connections, world.connections, _CONFIG_WORKERS)
     work(auths.reconcile, queues.auths, world.auths)
     work(static.reconcile, queues.static, world.static, workers)
-    work(dynamic.reconcile, queues.dynamic, world.dynamic, workers)
+    work(dynamic.reconcile, queues.dynamic, world.dynamic, settings.dynamic_workers)
     work(pki.reconcile, queues.pki, world.pki, workers)
     work(transformations.reconcile, queues.transformations, world.transformations)
     work(hcp_auths.reconcile, queues.hcp_auths, world.hcp_auths)

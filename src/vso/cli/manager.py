@@ -5,12 +5,10 @@ positional argument. Exit codes: 0 after a clean stop, 1 for a start-up or run e
 """
 
 import asyncio
-import json
 import os
-import platform
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,24 +16,25 @@ from typing import Final
 import structlog
 import uvloop
 
-from vso import __version__
-from vso.app import Settings, configure_logging, from_environment, run
-from vso.app.options import FALSE, OPTIONS, TRUE, Option
+from vso.app import (
+    OPTIONS,
+    Option,
+    Settings,
+    build_facts,
+    configure_logging,
+    from_environment,
+    read_stamp,
+    run,
+    show_version,
+    uninstall,
+)
+from vso.cli import upgrade_crds
 from vso.kube import KubeError
 
 _POD_UID_FILE: Final = Path("/var/run/podinfo/uid")
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_BOOLEANS: Final = ("--leader-elect", "--version", "--help", "--zap-devel")
+_HELP: Final = "--help"
 _BY_SWITCH: Final[Mapping[str, Option]] = {option.switch: option for option in OPTIONS}
-_LATER: Final[Mapping[str, str]] = {
-    "--client-cache-num-locks": "locks are not needed any more",
-    "--max-concurrent-reconciles-vds": "VaultDynamicSecret is not handled by this release yet",
-    "--min-refresh-after-hvsa": "HCP Vault Secrets has been shut down",
-    "--zap-stacktrace-level": "tracebacks are part of error lines",
-    "--zap-time-encoding": "times are RFC 3339",
-    "--output": "",
-}
-"""Flags of the original that are accepted, with what there is to say about them."""
 
 
 class UsageError(ValueError):
@@ -44,69 +43,67 @@ class UsageError(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; the exit code."""
+    if arguments is None and Path(sys.argv[0]).name == upgrade_crds.NAME:
+        return upgrade_crds.main()
     try:
         flags = read_flags(sys.argv[1:] if arguments is None else arguments)
     except UsageError as exc:
         print(f"{exc}\n\n{usage()}", file=sys.stderr)
         return 2
-    if "--help" in flags:
+    if _HELP in flags:
         print(usage())
         return 0
-    if "--version" in flags:
-        return _print_version(flags.get("--output", "") or os.environ.get("VSO_OUTPUT_FORMAT", ""))
     try:
-        settings = from_environment(settings_from(flags), os.environ).checked()
-        configure_logging(level=settings.log_level, encoder=settings.log_encoder)
+        facts = build_facts(read_stamp())
+        settings = from_environment(settings_from(flags), os.environ, given=flags)
+        if settings.version:
+            print(show_version(facts, settings.output), end="")
+            return 0
+        configure_logging(settings.logging)
+        settings = replace(settings.checked(), build=facts)
     except ValueError as exc:
         print(exc, file=sys.stderr)
         return 1
-    log = structlog.get_logger("setup")
-    for switch, notice in _LATER.items():
-        if notice and switch in flags:
-            log.info("flag has no effect", flag=switch, reason=notice)
+    _tell_notices(flags)
     return _run(settings)
 
 
 def read_flags(arguments: Sequence[str]) -> dict[str, str]:
-    """The flags that `arguments` give, by their name with two dashes.
+    """The flags that `arguments` give, by their name with two dashes; of the same flag the last one counts.
 
     Raises UsageError for an unknown flag, a missing or a bad value.
     """
     found: dict[str, str] = {}
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in {"-", "--"}:
-        name, has_value, value = rest.pop(0).lstrip("-").partition("=")
-        switch = "--help" if name == "h" else f"--{name}"
+        argument = rest.pop(0)
+        name, has_value, value = argument.removeprefix("-").removeprefix("-").partition("=")
+        if not name or name.startswith("-"):
+            raise UsageError(f"bad flag syntax: {argument}")
+        if name in {"h", "help"}:
+            return {_HELP: "true"}
+        switch = f"--{name}"
         option = _BY_SWITCH.get(switch)
-        if switch in _BOOLEANS or (option is not None and option.boolean):
-            if has_value and value not in TRUE | FALSE:
-                raise UsageError(f'invalid boolean value "{value}" for -{name}')
-            if value in FALSE and switch in {"--version", "--help", "--zap-devel"}:
-                continue
-            found[switch] = value or "true"
-            continue
-        if switch not in _BY_SWITCH and switch not in _LATER:
+        if option is None:
             raise UsageError(f"flag provided but not defined: -{name}")
-        if not has_value:
+        if option.boolean:
+            value = value if has_value else "true"
+        elif not has_value:
             if not rest:
                 raise UsageError(f"flag needs an argument: -{name}")
             value = rest.pop(0)
+        _check(option, value, name)
         found[switch] = value
-        _check(switch, value, name)
     return found
 
 
 def settings_from(flags: Mapping[str, str]) -> Settings:
     """Settings as `flags` give them, the rest at their defaults."""
     given = {option.name: option.read(flags[switch]) for switch, option in _BY_SWITCH.items() if switch in flags}
-    if "--zap-devel" in flags or os.environ.get("VSO_LOGGER_DEVELOPMENT_MODE"):
-        given = {"log_level": "debug", "log_encoder": "console"} | given
     return replace(
         Settings(),
-        leader_elect=flags.get("--leader-elect", "true") in TRUE,
         operator_namespace=_operator_namespace(),
         pod_uid=_pod_uid(),
-        user_agent=f"vso/{__version__}",
         **given,
     )
 
@@ -124,9 +121,6 @@ def usage() -> str:
         "  vault-secrets-operator --leader-elect=false --zap-encoder=console",
         "",
         "Flags:",
-        "  --leader-elect           compete with other replicas for the lead (default true)",
-        "  --version                print the version; --output=json or yaml for machines",
-        "  --zap-devel              readable logs with debug messages",
     ]
     defaults = Settings()
     for option in OPTIONS:
@@ -139,10 +133,15 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def _check(switch: str, value: str, name: str) -> None:
-    option = _BY_SWITCH.get(switch)
-    if option is None:
-        return
+def _tell_notices(given: Collection[str]) -> None:
+    """Say once what flags do not do that others think they do."""
+    log = structlog.get_logger("setup")
+    for switch, option in _BY_SWITCH.items():
+        if option.notice and switch in given:
+            log.info("about a flag", flag=switch, notice=option.notice)
+
+
+def _check(option: Option, value: str, name: str) -> None:
     try:
         option.read(value)
     except ValueError as exc:
@@ -152,6 +151,8 @@ def _check(switch: str, value: str, name: str) -> None:
 def _run(settings: Settings) -> int:
     log = structlog.get_logger("setup")
     try:
+        if settings.uninstall:
+            return 0 if uvloop.run(uninstall(settings)) else 1
         uvloop.run(_until_stopped(settings))
     except (KubeError, ValueError, OSError) as exc:
         log.error("cannot start", error=str(exc))  # noqa: TRY400 - the user's to mend, no traceback
@@ -191,30 +192,3 @@ def _pod_uid() -> str:
         return _POD_UID_FILE.read_text().strip()
     except OSError:
         return ""
-
-
-def _print_version(output: str) -> int:
-    major, minor, *_ = __version__.split(".")
-    facts = {
-        "major": major,
-        "minor": minor,
-        "gitVersion": __version__,
-        "gitCommit": "",
-        "gitTreeState": "",
-        "buildDate": "",
-        "goVersion": f"python{platform.python_version()}",
-        "compiler": platform.python_implementation().lower(),
-        "platform": f"{sys.platform}/{platform.machine()}",
-    }
-    match output:
-        case "":
-            print(f"vault-secrets-operator {__version__} ({facts['goVersion']}, {facts['platform']})")
-        case "json":
-            print(json.dumps(facts, indent=2), end="")
-        case "yaml":
-            for name, value in sorted(facts.items()):
-                print(f'{name}: "{value}"')
-        case _:
-            print(f"--output={output} is not supported: use json or yaml", file=sys.stderr)
-            return 1
-    return 0

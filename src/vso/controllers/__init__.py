@@ -8,10 +8,12 @@ Controllers do not import each other.
 from vso.controllers.attempt import Attempt, AttemptResult, SyncObserver
 from vso.controllers.client_storage import SecretStorage, TransitCipher
 from vso.controllers.cluster import KubernetesCluster
+from vso.controllers.dynamic_status import known_leases
 from vso.controllers.hcp import HCPReconciler
-from vso.controllers.hmac_key import ensure_hmac_key
+from vso.controllers.hmac_key import ensure_hmac_key, find_hmac_key
 from vso.controllers.jurisdiction import Jurisdiction
-from vso.controllers.permission import PERMISSIONS, Permission
+from vso.controllers.outcome import EXPECTED
+from vso.controllers.permission import PERMISSIONS, SHARED, Permission
 from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
 from vso.controllers.vault_auth import VaultAuthReconciler
@@ -25,7 +27,9 @@ __all__ = [
     "BY_AUTH",
     "BY_DESTINATION",
     "BY_TRANSFORMATION",
+    "EXPECTED",
     "PERMISSIONS",
+    "SHARED",
     "Attempt",
     "AttemptResult",
     "Claimant",
@@ -46,5 +50,7 @@ __all__ = [
     "VaultStaticSecretReconciler",
     "World",
     "ensure_hmac_key",
+    "find_hmac_key",
+    "known_leases",
     "new_world",
 ]

@@ -24,12 +24,24 @@ async def ensure_hmac_key(client: Client, namespace: str, *, make_key: Callable[
         secret = await client.get(core.SECRET, key)
     except NotFound:
         secret = await _create(client, key, make_key())
+    return _signer(secret)
+
+
+async def find_hmac_key(client: Client, namespace: str) -> Signer | None:
+    """Read the key; None if there is none. Raises as `ensure_hmac_key` does."""
+    try:
+        return _signer(await client.get(core.SECRET, Key(namespace, names.HMAC_KEY_SECRET)))
+    except NotFound:
+        return None
+
+
+def _signer(secret: core.Secret) -> Signer:
     try:
         return Signer((secret.data or {}).get(_FIELD, b""))
     except ValueError as exc:
         raise ValueError(
-            f"Secret {key}: {exc}; delete the Secret to have a new key made, which costs one comparison of every "
-            "synced Secret with Vault"
+            f"Secret {secret.key}: {exc}; delete the Secret to have a new key made, which costs one comparison of "
+            "every synced Secret with Vault"
         ) from exc
 
 

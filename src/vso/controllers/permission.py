@@ -34,7 +34,7 @@ class Permission:
 
 
 _HANDLED: Final = tuple(one.kind.resource.plural for one in KINDS if one.name != "CSISecrets")
-_SHARED: Final = ("vaultconnections", "vaultauths", "vaultauthglobals", "hcpauths")
+SHARED: Final = ("vaultconnections", "vaultauths", "vaultauthglobals", "hcpauths")
 """Kinds of which the operator's own namespace has objects for all."""
 
 
@@ -62,8 +62,8 @@ PERMISSIONS: Final = (
     Permission("authentication.k8s.io", ("tokenreviews",), ("create",), "ask who scrapes metrics", Where.METRICS),
     Permission("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "ask who may", Where.METRICS),
     Permission("coordination.k8s.io", ("leases",), ("get", "create", "update"), "leader election", Where.OWN),
-    Permission(GROUP, _SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
-    Permission(GROUP, _statuses(_SHARED), ("patch",), "report in status", Where.OWN_TOO),
+    Permission(GROUP, SHARED, ("get", "list", "watch", "patch"), "read what is there for all", Where.OWN_TOO),
+    Permission(GROUP, _statuses(SHARED), ("patch",), "report in status", Where.OWN_TOO),
     Permission(
         "",
         ("secrets",),

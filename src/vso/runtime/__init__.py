@@ -8,7 +8,8 @@
 from vso.runtime.controller import Controller
 from vso.runtime.events import EventRecorder, EventSink
 from vso.runtime.finalizer import ensure_finalizer, remove_finalizer
-from vso.runtime.leader import Elector, LeaderElector, LeaseClient, LeaseConfig, Unelected, make_identity
+from vso.runtime.leader import Elector, LeaderElector, LeaseClient, LeaseConfig, Unelected, make_identity, micro_time
+from vso.runtime.limit import time_limit
 from vso.runtime.manager import Manager, Runnable
 from vso.runtime.metrics import (
     ControllerObserver,
@@ -73,7 +74,9 @@ __all__ = [
     "ensure_finalizer",
     "make_identity",
     "metadata_changed",
+    "micro_time",
     "remove_finalizer",
     "requeue_all",
     "spec_changed",
+    "time_limit",
 ]

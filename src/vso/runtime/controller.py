@@ -8,8 +8,10 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Final
+from uuid import uuid4
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from vso.apis.meta import Key
 from vso.base import Clock
@@ -85,6 +87,8 @@ class Controller:
         """Reconcile `key` once, and see to it that it leaves the state of being in work in any case."""
         started = self._clock.monotonic()
         self._observer.started()
+        # Every line of this reconcile is found by these keys (operations.md section 1.7).
+        bind_contextvars(controller=self.name, namespace=key.namespace, name=key.name, reconcileID=str(uuid4()))
         try:
             answer = await self._reconcile(key)
         except asyncio.CancelledError as exc:
@@ -99,6 +103,7 @@ class Controller:
             result = self._failed(key, exc)
         else:
             result = self._succeeded(key, answer)
+        clear_contextvars()
         self._observer.reconciled(result, self._clock.monotonic() - started)
 
     def _succeeded(self, key: Key, answer: Next) -> Result:

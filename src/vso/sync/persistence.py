@@ -103,7 +103,7 @@ class Persistence:
             return None
         try:
             async with asyncio.timeout(_PATIENCE):
-                stored = await self._read(key)
+                stored = await self.read(key)
         except EntryInvalid as exc:
             await self._drop(key, str(exc))
             return None
@@ -123,6 +123,19 @@ class Persistence:
             await self._drop(key, "its token has ended")
             return None
         return replace(renewed, client_token=stored.client_token, accessor=renewed.accessor or stored.accessor)
+
+    async def read(self, key: str) -> Auth | None:
+        """The stored login of `key` as it was stored, None if there is none.
+
+        Raises EntryInvalid for one that must not be used, and what keeps it from being read or decrypted.
+        """
+        entry = await self._storage.read(key)
+        if entry is None:
+            return None
+        check(entry, signer=self._signer, transit=self._cipher.name if self._cipher is not None else "")
+        if self._cipher is None:
+            return from_json(entry.content)
+        return from_json(await self._cipher.decrypt(ciphertext_of(entry.content)))
 
     async def forget(self, key: str) -> None:
         """Remove the entry of a login that is of no use any more."""
@@ -159,15 +172,6 @@ class Persistence:
         if self._cipher is not None:
             transit, content = self._cipher.name, await self._cipher.encrypt(content)
         await self._storage.write(seal(login, content, signer=self._signer, transit=transit))
-
-    async def _read(self, key: str) -> Auth | None:
-        entry = await self._storage.read(key)
-        if entry is None:
-            return None
-        check(entry, signer=self._signer, transit=self._cipher.name if self._cipher is not None else "")
-        if self._cipher is None:
-            return from_json(entry.content)
-        return from_json(await self._cipher.decrypt(ciphertext_of(entry.content)))
 
     async def _drop(self, key: str, why: str) -> None:
         _log.warning("stored login dropped", entry=name_of(key), reason=why)

@@ -19,7 +19,18 @@ from vso.cli.manager import UsageError, main, read_flags, settings_from, usage
         (["--global-vault-auth-options="], "global_vault_auth_options", ()),
         (["--global-transformation-options=exclude-raw"], "global_transformation_options", ("exclude-raw",)),
         (["--zap-log-level=5"], "log_level", "5"),
-        (["--zap-devel"], "log_encoder", "console"),
+        (["--zap-log-level=DEBUG"], "log_level", "debug"),
+        (["--zap-devel"], "log_development", True),
+        (["--zap-time-encoding=nano"], "log_time_encoding", "nano"),
+        (["-client-cache-size=0b101"], "client_cache_size", 5),
+        (["--client-cache-size=010"], "client_cache_size", 8),
+        (["--client-cache-size=0o10"], "client_cache_size", 8),
+        (["--client-cache-size=1", "--client-cache-size=2"], "client_cache_size", 2),
+        (["--uninstall", "--pre-delete-hook-timeout-seconds=7"], "pre_delete_hook_timeout_seconds", 7),
+        (["--version", "--output", "json"], "output", "json"),
+        (["--leader-elect", "false", "--client-cache-size=5"], "client_cache_size", 10_000),
+        (["--", "--client-cache-size=5"], "client_cache_size", 10_000),
+        (["-", "--client-cache-size=5"], "client_cache_size", 10_000),
         (["positional", "--client-cache-size=5"], "client_cache_size", 10_000),
     ],
 )
@@ -36,6 +47,20 @@ def test_flags_are_read_as_go_reads_them(arguments: list[str], name: str, value:
         (["--client-cache-size=many"], "invalid value"),
         (["--backoff-max-interval=5"], "invalid duration"),
         (["--leader-elect=maybe"], "invalid boolean value"),
+        (["--leader-elect="], "invalid boolean value"),
+        (["--version=yes"], "invalid boolean value"),
+        (["---version"], "bad flag syntax: ---version"),
+        (["-=5"], "bad flag syntax: -=5"),
+        (["--client-cache-size=1_000"], "invalid integer"),
+        (["--client-cache-size= 5"], "invalid integer"),
+        (["--client-cache-size=09"], "invalid integer"),
+        (["--kube-client-burst=-1"], "must not be negative"),
+        (["--backoff-multiplier=nan"], "invalid number"),
+        (["--backoff-multiplier=1e999"], "invalid number"),
+        (["--zap-encoder=xml"], "use json or console"),
+        (["--zap-log-level=0"], "an integer above 0"),
+        (["--zap-log-level=-1"], "an integer above 0"),
+        (["--zap-stacktrace-level=debug"], "invalid value"),
     ],
 )
 def test_a_wrong_command_line_is_refused_with_2(
@@ -57,11 +82,61 @@ def test_a_wrong_command_line_is_refused_with_2(
         ({"VSO_BACKOFF_RANDOMIZATION_FACTOR": "0"}, "backoff_randomization_factor", 0.5),
         ({"VSO_GLOBAL_VAULT_AUTH_OPTIONS": ""}, "global_vault_auth_options", ("allow-default-globals",)),
         ({"VSO_MAX_CONCURRENT_RECONCILES": "3"}, "max_concurrent_reconciles", 3),
+        ({"VSO_BACKOFF_MAX_ELAPSED_TIME": "0"}, "backoff_max_elapsed_time", 0.0),
+        ({"VSO_KUBE_CLIENT_QPS": "2.5"}, "kube_client_qps", 2.5),
+        (
+            {"VSO_GLOBAL_TRANSFORMATION_OPTIONS": "exclude-raw, x"},
+            "global_transformation_options",
+            ("exclude-raw", " x"),
+        ),
+        ({"VSO_OUTPUT_FORMAT": "yaml"}, "output", "yaml"),
+        ({"VSO_LOGGER_DEVELOPMENT_MODE": "false"}, "log_development", True),
+        ({"VSO_LOGGER_DEVELOPMENT_MODE": ""}, "log_development", False),
+        ({"VSO_CLIENT_CACHE_NUM_LOCKS": "-1"}, "client_cache_num_locks", -1),
+        ({"KUBECONFIG": "/there"}, "kubeconfig", "/there"),
     ],
 )
 def test_a_variable_that_counts_as_set_wins_over_the_flag(environ: dict[str, str], name: str, value: object) -> None:
     """Zero durations and floats, and empty strings and lists, do not count (operations.md section 1.4)."""
     assert getattr(from_environment(Settings(kube_client_burst=9), environ), name) == value
+
+
+def test_two_flags_win_over_their_variables() -> None:
+    """--kubeconfig and --zap-devel, where they are given."""
+    environ = {"KUBECONFIG": "/there", "VSO_LOGGER_DEVELOPMENT_MODE": "1", "VSO_CLIENT_CACHE_SIZE": "7"}
+    flags = read_flags(["--kubeconfig=/here", "--zap-devel=false", "--client-cache-size=5"])
+    found = from_environment(settings_from(flags), environ, given=flags)
+    assert (found.kubeconfig, found.log_development, found.client_cache_size) == ("/here", False, 7)
+
+
+@pytest.mark.parametrize(("workers", "dynamic", "expected"), [(100, 100, 100), (7, 100, 7), (100, 3, 3), (7, 3, 3)])
+def test_the_deprecated_number_of_workers_counts_where_it_is_not_its_default(
+    workers: int, dynamic: int, expected: int
+) -> None:
+    """For VaultDynamicSecrets alone."""
+    settings = Settings(max_concurrent_reconciles=workers, max_concurrent_reconciles_vds=dynamic)
+    assert settings.checked().dynamic_workers == expected
+
+
+def test_the_start_line_has_all_that_the_originals_has() -> None:
+    """Empty where the build was not stamped (operations.md section 1.7)."""
+    assert list(Settings(build={"gitVersion": "1.2.3"}).start_line())[:15] == [
+        "gitVersion",
+        "gitCommit",
+        "gitTreeState",
+        "buildDate",
+        "goVersion",
+        "platform",
+        "clientCachePersistenceModel",
+        "clientCacheSize",
+        "backoffMultiplier",
+        "backoffMaxInterval",
+        "backoffMaxElapsedTime",
+        "backoffInitialInterval",
+        "backoffRandomizationFactor",
+        "globalTransformationOptions",
+        "globalVaultAuthOptions",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +146,7 @@ def test_a_variable_that_cannot_be_read_is_named(variable: str) -> None:
     """An empty number or duration is one as well."""
     option = next(one for one in OPTIONS if one.variable == variable)
     try:
-        option.read("?")
+        option.from_variable("?")
     except ValueError:
         with pytest.raises(SettingsError, match=variable):
             from_environment(Settings(), {variable: "?"})
@@ -87,6 +162,8 @@ def test_a_variable_that_cannot_be_read_is_named(variable: str) -> None:
         (Settings(client_cache_persistence_model="disk"), "none, direct-unencrypted, direct-encrypted"),
         (Settings(global_transformation_options=("no-raw",)), "unsupported value 'no-raw'"),
         (Settings(global_vault_auth_options=("a",)), "allow-default-globals"),
+        (Settings(pre_delete_hook_timeout_seconds=0), "--pre-delete-hook-timeout-seconds"),
+        (Settings(max_concurrent_reconciles_vds=0), "--max-concurrent-reconciles"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(settings: Settings, text: str) -> None:
@@ -103,13 +180,18 @@ def test_the_help_names_every_option_and_variable() -> None:
         assert option.variable in text
 
 
-@pytest.mark.parametrize(
-    ("output", "start"), [("json", '{\n  "major": '), ("yaml", 'buildDate: ""'), ("", "vault-secrets-operator ")]
-)
-def test_the_version_is_printed_in_the_originals_forms(
-    output: str, start: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["-help"], ["--uninstall", "--help=x", "--nonsense"]])
+def test_help_ends_the_reading_of_flags(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With 0, whatever stands behind it."""
+    assert main(arguments) == 0
+    assert "Usage:" in capsys.readouterr().out
+
+
+def test_a_bad_variable_ends_the_program_before_it_prints_its_version(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Release pipelines read .gitVersion of the JSON."""
-    assert main(["--version", f"--output={output}"]) == 0
-    assert capsys.readouterr().out.startswith(start)
-    assert main(["--version", "--output=xml"]) == 1
+    """Exit code 1, and the variable's name on stderr."""
+    monkeypatch.setenv("VSO_CLIENT_CACHE_SIZE", "")
+    assert main(["--version"]) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, "VSO_CLIENT_CACHE_SIZE" in shown.err) == ("", True)
