@@ -24,6 +24,7 @@ measures, in this order:
   cold      the operator meets N resources for the first time (always made, since the others build on it)
   refresh   every resource is read again, nothing has changed
   latency   one resource is edited while all refresh
+  scrape    metrics are read while all refresh
   restart   the operator comes back to N resources in sync
 
 examples:

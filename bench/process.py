@@ -17,6 +17,7 @@ import psutil
 
 from bench.ledger import Follower
 from testenv import Cluster, Program, Server, wait_for
+from testenv.port import free_port
 from tests.support.operator import ACCOUNT, NAMESPACE, ROOT
 
 # The folder is a constant of the operator, since in a pod it is one; only here it has to be elsewhere.
@@ -42,7 +43,6 @@ finally:
     profiler.dump_stats(profile)
 """
 _START: Final = 120.0
-_UNHEARD: Final = ("--health-probe-bind-address=0", "--metrics-bind-address=0")
 _STOP: Final = 60.0
 _KIB: Final = 1024
 _MB: Final = 1e6
@@ -60,7 +60,9 @@ class Memory:
 class OperatorProcess:
     """One run of the operator; made by `Launcher.running`."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, metrics: str) -> None:
+        self.metrics: Final = metrics
+        """Base URL of its metrics."""
         self._server = server
         self._info = psutil.Process(server.pid)
         self._lines = Follower(server.log, dict[str, Any])
@@ -96,7 +98,7 @@ class OperatorProcess:
 
 
 class Launcher:
-    """Starts the operator against one cluster, under its own ServiceAccount, with its default flags.
+    """Starts the operator against one cluster, under its own ServiceAccount, with series of each resource.
 
     With `profiles` each run leaves a file for `pstats` in that folder, and is about twice as slow.
     """
@@ -127,11 +129,13 @@ class Launcher:
             "PYTHONPATH": str(ROOT / "src"),
         }
         profile = f"{self._profiles}/operator-{self._runs}.prof" if self._profiles else ""
-        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *_UNHEARD)
+        listen = f"127.0.0.1:{free_port()}"
+        flags = ("--health-probe-bind-address=0", f"--metrics-bind-address={listen}", "--per-object-metrics")
+        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *flags)
         server = Server(Program(name=f"operator-{self._runs}", command=command, environ=environ), self._cluster.folder)
         server.start()
         try:
-            yield OperatorProcess(server)
+            yield OperatorProcess(server, metrics=f"http://{listen}")
         finally:
             server.terminate(grace=_STOP)
         _refuse_tracebacks(server.log)

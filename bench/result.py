@@ -84,6 +84,9 @@ ROWS: Final[Mapping[str, Row]] = {
     "latency.p50": Row(title="edit to Secret while all refresh, median", unit="s"),
     "latency.p99": Row(title="edit to Secret while all refresh, p99", unit="s", budget=same(1.0)),
     "latency.max": Row(title="edit to Secret while all refresh, longest", unit="s"),
+    "scrape.median": Row(title="scrape with series of each resource, median", unit="ms"),
+    "scrape.max": Row(title="scrape with series of each resource, longest", unit="ms"),
+    "scrape.lines": Row(title="lines of a scrape"),
 }
 
 

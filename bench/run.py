@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from typing import Final
 
-from bench import bare, cold, idle, latency, refresh, restart
+from bench import bare, cold, idle, latency, refresh, restart, scrape
 from bench.process import Launcher
 from bench.result import Result
 from bench.stage import Plan, Stage, create_resources, fill_vault, ledgers, prepare
@@ -12,7 +12,7 @@ from testenv import Cluster, OpenBao
 from testenv.waiting import Report
 from tests.support.operator import install
 
-MEASURES: Final = ("bare", "cold", "refresh", "latency", "restart")
+MEASURES: Final = ("bare", "cold", "refresh", "latency", "scrape", "restart")
 _ADMIN: Final = "kube-system/bench"
 
 
@@ -66,6 +66,8 @@ async def _measure(stage: Stage, only: frozenset[str]) -> None:
             await refresh.measure(stage, operator, nothing)
         if "latency" in only:
             await latency.measure(stage)
+        if "scrape" in only:
+            await scrape.measure(stage, operator)
     if "restart" in only:
         await restart.edit_the_last(stage)
         stage.open_ledgers()
