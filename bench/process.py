@@ -42,7 +42,7 @@ finally:
     profiler.dump_stats(profile)
 """
 _START: Final = 120.0
-_UNHEARD: Final = ("--health-probe-bind-address=0", "--metrics-bind-address=0")
+_FLAGS: Final = ("--health-probe-bind-address=0", "--metrics-bind-address=0", "--zap-time-encoding=rfc3339nano")
 _STOP: Final = 60.0
 _KIB: Final = 1024
 _MB: Final = 1e6
@@ -127,7 +127,7 @@ class Launcher:
             "PYTHONPATH": str(ROOT / "src"),
         }
         profile = f"{self._profiles}/operator-{self._runs}.prof" if self._profiles else ""
-        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *_UNHEARD)
+        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *_FLAGS)
         server = Server(Program(name=f"operator-{self._runs}", command=command, environ=environ), self._cluster.folder)
         server.start()
         try:
