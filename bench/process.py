@@ -43,6 +43,7 @@ finally:
     profiler.dump_stats(profile)
 """
 _START: Final = 120.0
+_FLAGS: Final = ("--health-probe-bind-address=0", "--per-object-metrics", "--zap-time-encoding=rfc3339nano")
 _STOP: Final = 60.0
 _KIB: Final = 1024
 _MB: Final = 1e6
@@ -130,8 +131,8 @@ class Launcher:
         }
         profile = f"{self._profiles}/operator-{self._runs}.prof" if self._profiles else ""
         listen = f"127.0.0.1:{free_port()}"
-        flags = ("--health-probe-bind-address=0", f"--metrics-bind-address={listen}", "--per-object-metrics")
-        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *flags)
+        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *_FLAGS)
+        command += (f"--metrics-bind-address={listen}",)
         server = Server(Program(name=f"operator-{self._runs}", command=command, environ=environ), self._cluster.folder)
         server.start()
         try:

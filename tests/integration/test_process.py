@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from testenv import Cluster, FaultProxy, InThread, OpenBao, Silence, wait_for
+from testenv import Cluster, InThread, OpenBao, Silence, wait_for
 from testenv.port import free_port
 from testenv.waiting import seconds
 from tests.support import operator as harness
@@ -103,7 +103,7 @@ def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
 ) -> None:
     """Resources wait for a Vault that swallows all packets, and events cannot be told of any more."""
     lone = new_tenant(cluster, bao)
-    with InThread(FaultProxy(bao.address)) as vault, harness.running(cluster, tmp_path) as operator:
+    with InThread(bao.address) as vault, harness.running(cluster, tmp_path) as operator:
         vault.set(Silence())
         lone.connect(address=vault.url)
         for number in range(20):

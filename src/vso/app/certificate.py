@@ -5,21 +5,15 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from vso.base import Clock
 
 _CHECK: Final = 60.0
 """Seconds between two looks at the folder."""
-_LIFE: Final = timedelta(days=3650)
 log = structlog.get_logger("metrics")
 
 
@@ -37,7 +31,9 @@ class ServingCertificate:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._stamp: tuple[int, ...] = ()
         if self._files is None:
-            with _in_memory(_self_signed(clock.now())) as file:
+            from vso.app.self_signed import self_signed  # takes 8 MB, which a folder saves
+
+            with _in_memory(self_signed(clock.now())) as file:
                 self.context.load_cert_chain(file)
         else:
             self._load()
@@ -61,26 +57,6 @@ class ServingCertificate:
         if stamp != self._stamp:
             self.context.load_cert_chain(*self._files)
             self._stamp = stamp
-
-
-def _self_signed(now: datetime) -> bytes:
-    """Certificate and key in one PEM, for whoever does not verify."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault-secrets-operator-metrics")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFE)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(pem) + private
 
 
 @contextmanager

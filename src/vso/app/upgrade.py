@@ -6,12 +6,11 @@ touched. How the program is called: `vso.cli.upgrade_crds`.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-import yaml
 
 from vso.apis.core import CUSTOM_RESOURCE_DEFINITION
 from vso.apis.meta import Key
@@ -37,11 +36,13 @@ def read_manifests(texts: Mapping[str, str]) -> list[Manifest]:
 
     Raises UpgradeFailed if a file is no YAML, a CRD has no name or stands there twice, or there is none.
     """
+    import yaml  # late: the operator at work reads none
+
     found: dict[str, Manifest] = {}
     problems: list[str] = []
     for file, text in sorted(texts.items()):
         try:
-            for document in _definitions(text):
+            for document in filter(_is_definition, yaml.safe_load_all(text)):
                 name = (document.get("metadata") or {}).get("name")
                 if not name or name in found:
                     problems.append(f"{file}: {f'{name} is defined twice' if name else 'a CRD without a name'}")
@@ -56,10 +57,8 @@ def read_manifests(texts: Mapping[str, str]) -> list[Manifest]:
     return list(found.values())
 
 
-def _definitions(text: str) -> Iterator[Manifest]:
-    for document in yaml.safe_load_all(text):
-        if isinstance(document, dict) and (document.get("apiVersion"), document.get("kind")) == (_API, _KIND):
-            yield document
+def _is_definition(document: Any) -> bool:
+    return isinstance(document, dict) and (document.get("apiVersion"), document.get("kind")) == (_API, _KIND)
 
 
 def read_folder(folder: Path) -> list[Manifest]:

@@ -12,7 +12,6 @@ from importlib.resources import files
 from typing import Final
 
 import msgspec
-import yaml
 
 from vso import __version__
 
@@ -59,5 +58,7 @@ def show_version(facts: Mapping[str, str], output: str) -> str:
 
 def _scalar(value: str) -> str:
     """`value` as YAML, in quotes where it would be read as something else than this text."""
+    import yaml  # late: the operator at work reads none
+
     plain = yaml.safe_load(value) if value and ": " not in value else None
     return value if plain == value else json.dumps(value)
