@@ -131,8 +131,8 @@ class Launcher:
         }
         profile = f"{self._profiles}/operator-{self._runs}.prof" if self._profiles else ""
         listen = f"127.0.0.1:{free_port()}"
-        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *_FLAGS)
-        command += (f"--metrics-bind-address={listen}",)
+        flags = (*_FLAGS, f"--metrics-bind-address={listen}")
+        command = (executable, "-c", _AS_IN_A_POD, str(self._account), profile, *flags)
         server = Server(Program(name=f"operator-{self._runs}", command=command, environ=environ), self._cluster.folder)
         server.start()
         try:
