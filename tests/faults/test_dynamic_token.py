@@ -116,7 +116,13 @@ def test_r12_while_logins_fail_a_fading_token_is_not_asked_for_more_leases(
         team.wait_failed("app", "Failed to get Vault auth login", timeout=LIFE, kind=KIND)
         attempted = len(gate.seen("PUT", "/login"))
         team.wait(lambda: len(gate.seen("PUT", "/login")) >= attempted + 2, "two more logins", timeout=20)
+        team.wait(lambda: not base.works("app"), "the token to end, and the lease with it", timeout=LIFE)
+        attempted = len(gate.seen("PUT", "/login"))
+        team.wait(lambda: len(gate.seen("PUT", "/login")) > attempted, "another login", timeout=20)
         assert leases_asked(gate, "app") == 1
+        condition = team.condition(KIND, "app", "SecretSynced")
+        assert condition is not None
+        assert condition["status"] == "False"  # nobody says that dead credentials are in sync
         auth_role(team, team.namespace)
         base.wait_synced("app")
         team.wait(lambda: base.works("app"), "credentials that work", timeout=STEP + 5)

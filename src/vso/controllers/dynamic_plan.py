@@ -60,8 +60,8 @@ class Progress:
     `inputs` names what they were requested and rendered with, `since` is the monotonic instant of the last
     renewal or read, `share` (0 to 1) spreads resources over their windows, `polls` counts reads in a row that
     waited for a rotation, `poll_at` is the next of them. `replace_by` is the instant by which the end of the
-    lease's token makes new credentials necessary, where no session is held. `restart` names the payload that some
-    workload still has to be restarted for.
+    lease's token makes new credentials necessary, where no session is held, or none any more. `restart` names the
+    payload that some workload still has to be restarted for.
     """
 
     inputs: str

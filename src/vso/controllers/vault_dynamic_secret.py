@@ -125,7 +125,7 @@ class VaultDynamicSecretReconciler:
             progress = adopted(wanted, live, fresh=fresh, unix=self._clock.now().timestamp(), payload=payload)
         if progress is not None:
             if self._tools.clients.held(wanted.key) is not None:
-                progress = replace(progress, replace_by=None)
+                progress = replace(progress, replace_by=self._end_of_token(wanted.key))
             self._progress[wanted.key] = progress
         return View(
             wanted=wanted,
@@ -136,6 +136,11 @@ class VaultDynamicSecretReconciler:
             replace_at=None if progress is None else self._replace_at(wanted.key, progress),
             now=now,
         )
+
+    def _end_of_token(self, key: Key) -> float | None:
+        """When the token that the lease hangs on ends, as known now: remembered, since a dead one is held no more."""
+        held = self._tools.clients.held(key)
+        return None if held is None or held.session is None else held.session.ends
 
     def _replace_at(self, key: Key, progress: Progress) -> float | None:
         """When the end of the token makes new credentials necessary; None if that is not known to be so."""
@@ -245,6 +250,7 @@ class VaultDynamicSecretReconciler:
             share=self._rng.random(),
             resync=view.triggers[2],
             poll_at=answer.since + again if again else None,
+            replace_by=self._end_of_token(wanted.key) if answer.secret.lease.id else None,
             restart=restart,
         )
 
@@ -312,8 +318,8 @@ class VaultDynamicSecretReconciler:
         now, unix = self._clock.monotonic(), self._clock.now().timestamp()
         delays = [self._horizon(wanted, progress), self._delivery.calm_in(wanted)]
         ends = self._replace_at(wanted.key, progress) if wanted.status.secret_lease.id else None
-        delays.append(None if ends is None else ends - now)
-        delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
+        delays += [None if ends is None else ends - now]
+        delays += [self._delivery.attempts.delay(wanted.key) if progress.restart else None]
         # What is overdue was tried in vain.
         waits = [one.after - unix for one in wanted.status.extensions.to_revoke]
         delays += [one + 1.0 if one > 0 else _RETRY_SWEEP for one in waits]

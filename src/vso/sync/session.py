@@ -71,6 +71,11 @@ class Session:
         """Names the token in Vault without being one."""
         return self.found.auth.accessor
 
+    @property
+    def ends(self) -> float | None:
+        """When the token ends as things are, None if it never does."""
+        return None if self.life.expires_at == inf else self.life.expires_at
+
     def usable(self, now: float) -> bool:
         """Whether another request may be sent with it."""
         return self.life.remaining(now) > _EARLY
