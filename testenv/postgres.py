@@ -35,6 +35,10 @@ _SETTINGS = {
 }
 
 
+_REFUSALS = ("authentication failed", "not permitted to log in", "does not exist", "terminating connection")
+"""What a server says that does not let somebody in; the last two if the account goes while it looks."""
+
+
 class Postgres:
     """A server of one's own: `with Postgres() as postgres: ...`; ready when the block begins.
 
@@ -112,7 +116,7 @@ class Postgres:
         try:
             return bool(user and password) and self.psql("SELECT 1", user=user, password=password) == "1"
         except subprocess.CalledProcessError as error:
-            if "authentication failed" in error.stderr or "not permitted to log in" in error.stderr:
+            if any(refusal in error.stderr for refusal in _REFUSALS):
                 return False
             raise
 
