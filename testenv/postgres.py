@@ -35,8 +35,8 @@ _SETTINGS = {
 }
 
 
-_REFUSALS = ("authentication failed", "not permitted to log in", "does not exist", "terminating connection")
-"""What a server says that does not let somebody in; the last two if the account goes while it looks."""
+_REFUSALS = ("authentication failed", "not permitted to log in", "does not exist")
+"""What a server says that does not let somebody in; the last if the account goes while it looks."""
 
 
 class Postgres:
