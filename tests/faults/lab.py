@@ -150,6 +150,25 @@ def holder(arena: Cluster) -> str:
         return ""
 
 
+def turns(arena: Cluster, since: int) -> list[str]:
+    """Which process wrote, one after another, by the API server's log; asserts that no two did at the same time.
+
+    Each process has a token of its own. Secrets, statuses and all else count, the Lease and dry runs do not.
+    """
+    wrote: dict[str, list[tuple[str, str]]] = {}
+    for one in arena.audit(user=harness.USER, since=since):
+        if (
+            one.verb in {"create", "update", "patch", "delete"}
+            and one.subresource != "token"
+            and one.resource != "leases"
+        ):
+            wrote.setdefault(one.credential, []).append((one.received, one.answered))
+    spans = sorted((min(times)[0], max(end for _, end in times), who) for who, times in wrote.items())
+    for (_, ended, _), (begun, _, _) in pairwise(spans):
+        assert ended < begun, spans
+    return [who for _, _, who in spans]
+
+
 def wait_leading(arena: Cluster, operator: Operator) -> None:
     """Wait until it leads."""
     wait_for(lambda: holder(arena) == identity(operator), what="the replica to lead", timeout=TAKE_OVER)

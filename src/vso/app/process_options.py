@@ -120,8 +120,8 @@ HISTORIC: Final = (
         name="max_concurrent_reconciles_vds",
         read=read_integer,
         metavar="N",
-        help="deprecated: --max-concurrent-reconciles for VaultDynamicSecrets alone; counts unless it is 100",
-        notice="deprecated, use --max-concurrent-reconciles",
+        help="--max-concurrent-reconciles for VaultDynamicSecrets alone; counts unless it is 100",
+        notice="deprecated, use --max-concurrent-reconciles for all",
     ),
     Option(
         name="min_refresh_after_hvsa",
