@@ -84,12 +84,12 @@ def test_a_leader_without_the_api_server_stops_before_the_other_begins_and_waits
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     mark = arena.audit_mark()
-    with InThread(arena.server, authority=arena.authority) as api:
-        with (
-            harness.running(arena, tmp_path / "one", *FLAGS, server=api.url) as first,
-            harness.running(arena, tmp_path / "two", *FLAGS) as second,
-        ):
-            wait_leading(arena, first)
+    with (
+        InThread(arena.server, authority=arena.authority) as api,
+        harness.running(arena, tmp_path / "one", *FLAGS, server=api.url) as first,
+    ):
+        wait_leading(arena, first)
+        with harness.running(arena, tmp_path / "two", *FLAGS) as second:
             team.connect()
             team.put("app", {"user": "alice"})
             many(team, 5)

@@ -65,7 +65,7 @@ CORPUS: Final[dict[str, dict[str, Callable[[Json], Json | None]]]] = {
         "db-whole": without(),
         "db-calm": without("conditions"),
         "db-podless": without("conditions", "lastRuntimePodUID", "staticCredsMetaData"),
-        "db-early": only(*LEASE),
+        "db-early": only(*LEASE, "vaultClientMeta"),
         "role-whole": without(),
         "role-calm": without("conditions", "staticCredsMetaData"),
         "role-none": exactly(None),

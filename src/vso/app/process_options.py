@@ -92,8 +92,8 @@ LOGGING: Final = (
         read=one_of(STACKTRACE_LEVELS),
         metavar="LEVEL",
         help=(
-            "least level of lines that carry the traceback of their exception: info, warning, error or panic; error "
-            "unless --zap-devel is set"
+            "least level of lines that carry the traceback of their exception: info, warning or error; error unless "
+            "--zap-devel is set, and panic is the same, since only bugs have one"
         ),
     ),
     Option(
