@@ -33,7 +33,13 @@ LIFE: Final = (
         name="output",
         variable="VSO_OUTPUT_FORMAT",
         metavar="FORMAT",
-        help="how --version prints: json or yaml, for machines; empty for people",
+        help="how --version prints, json or yaml, and --dry-run-takeover, json; empty for people",
+    ),
+    Option(
+        name="dry_run_takeover",
+        read=read_boolean,
+        boolean=True,
+        help="tell of each resource what would be written, leased or restarted at a start, do nothing of it, and end",
     ),
     Option(
         name="uninstall",
