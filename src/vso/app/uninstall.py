@@ -114,7 +114,11 @@ async def _uninstall(settings: Settings, tally: Tally, *, clock: Clock, limit: f
         settled = clock.monotonic() + await lead.take(limit + _HELD_ON)
         if settings.revoke_on_uninstall:
             await clock.sleep(settled - clock.monotonic())  # what the operator has in Vault must not grow any more
-            await revoke_everything(kube, settings, clock=clock, rng=rng, seconds=limit * _SHARE_OF_REVOCATION)
+            try:
+                await revoke_everything(kube, settings, clock=clock, rng=rng, seconds=limit * _SHARE_OF_REVOCATION)
+            except Exception:
+                # Nothing is worth keeping finalizers for, not even a bug.
+                log.exception("revocation failed")
         await Sweeper(kube, settings, tally, clock=clock).run(settled)
         await lead.take(_HELD_ON)
 
