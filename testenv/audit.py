@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 _T = TypeVar("_T")
+_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 class AuditLog(Generic[_T]):
@@ -37,7 +38,8 @@ class AuditLog(Generic[_T]):
 class AuditEntry(msgspec.Struct, frozen=True):
     """One request that the API server answered; a watch counts when it starts.
 
-    `code` is the HTTP status, 0 if unknown; `user` the user name; core resources have an empty `group`.
+    `code` is the HTTP status, 0 if unknown; `user` the user name; core resources have an empty `group`. `credential`
+    tells tokens of one user apart, "" if it was no token; `received` and `answered` are times that sort as texts.
     """
 
     verb: str
@@ -50,6 +52,9 @@ class AuditEntry(msgspec.Struct, frozen=True):
     user_agent: str
     code: int
     request_uri: str
+    credential: str = ""
+    received: str = ""
+    answered: str = ""
 
 
 class _ObjectRef(msgspec.Struct, rename="camel"):
@@ -62,6 +67,7 @@ class _ObjectRef(msgspec.Struct, rename="camel"):
 
 class _User(msgspec.Struct):
     username: str = ""
+    extra: dict[str, list[str]] = {}
 
 
 class _Status(msgspec.Struct):
@@ -76,6 +82,8 @@ class ApiServerLine(msgspec.Struct, rename="camel"):
     user: _User
     request_uri: str = msgspec.field(default="", name="requestURI")
     user_agent: str = ""
+    request_received_timestamp: str = ""
+    stage_timestamp: str = ""
     object_ref: _ObjectRef | None = None
     response_status: _Status | None = None
 
@@ -99,6 +107,9 @@ class ApiServerLine(msgspec.Struct, rename="camel"):
             user_agent=self.user_agent,
             code=self.response_status.code if self.response_status else 0,
             request_uri=self.request_uri,
+            credential=",".join(self.user.extra.get(_CREDENTIAL, [])),
+            received=self.request_received_timestamp,
+            answered=self.stage_timestamp,
         )
 
 

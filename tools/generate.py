@@ -15,6 +15,7 @@ from typing import Final
 GENERATORS: Final[Mapping[str, str]] = {
     "deploy/crds": "vso.apis.crd",
     "deploy/rbac": "vso.controllers.rbac",
+    "docs/reference/generated/flags": "vso.app.flag_reference",
 }
 """Folder in the repository -> module that writes it. A generator owns its folder whole."""
 

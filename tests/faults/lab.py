@@ -26,6 +26,7 @@ ALONE: Final = ("--leader-elect=false", *FLAGS)
 LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases/b0d477c0.hashicorp.com"
 TAKE_OVER: Final = 25.0
 """Seconds within which a waiting replica works after its leader vanished: the lease's 15 s and some work."""
+_WRITES: Final = {"create", "update", "patch", "delete"}
 TRUE: Final = {"SecretSynced", "Ready", "Healthy"}
 
 
@@ -148,6 +149,21 @@ def holder(arena: Cluster) -> str:
         if error.status != http.client.NOT_FOUND:
             raise
         return ""
+
+
+def turns(arena: Cluster, since: int) -> list[str]:
+    """Which process wrote, one after another, by the API server's log; asserts that no two did at the same time.
+
+    Each process has a token of its own. The Lease does not count, nor do events, which tell of earlier work.
+    """
+    wrote: dict[str, list[tuple[str, str]]] = {}
+    for one in arena.audit(user=harness.USER, since=since):
+        if one.verb in _WRITES and one.subresource != "token" and one.resource not in {"leases", "events"}:
+            wrote.setdefault(one.credential, []).append((one.received, one.answered))
+    spans = sorted((min(times)[0], max(end for _, end in times), who) for who, times in wrote.items())
+    for (_, ended, _), (begun, _, _) in pairwise(spans):
+        assert ended < begun, spans
+    return [who for _, _, who in spans]
 
 
 def wait_leading(arena: Cluster, operator: Operator) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import psutil
 
-from testenv import Cluster
+from testenv import Cluster, InThread, Pass, Silence, wait_for
 from testenv.waiting import seconds
-from tests.faults.lab import holder, identity, many, replicas, wait_all_synced, wait_leading
+from tests.faults.lab import FLAGS, holder, identity, many, replicas, turns, wait_all_synced, wait_leading
 from tests.support import operator as harness
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant
@@ -60,6 +60,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, ar
         assert first.process is not None
         sleeper = psutil.Process(first.process.pid)
         sleeper.suspend()
+        mark = arena.audit_mark()
         try:
             wait_leading(arena, second)
             written = len(synced_lines(first))
@@ -71,8 +72,58 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, ar
         assert holder(arena) == identity(second)
         assert len(synced_lines(first)) == written
         assert len(synced_lines(second)) >= 5
+        assert len(turns(arena, mark)) == 1
         if first.process.poll() is None:
             assert first.stop() == 0
+
+
+def test_a_leader_without_the_api_server_stops_before_the_other_begins_and_waits_when_it_is_back(
+    team: Tenant, arena: Cluster, tmp_path: Path
+) -> None:
+    """Its packets are swallowed: by the API server's log the two write in turns, and no change is missed."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    mark = arena.audit_mark()
+    with (
+        InThread(arena.server, authority=arena.authority) as api,
+        harness.running(arena, tmp_path / "one", *FLAGS, server=api.url) as first,
+    ):
+        wait_leading(arena, first)
+        with harness.running(arena, tmp_path / "two", *FLAGS) as second:
+            team.connect()
+            team.put("app", {"user": "alice"})
+            many(team, 5)
+            wait_all_synced(team)
+            api.set(Silence())
+            cut = seconds()
+            team.put("app", {"user": "bob"})
+            team.sync("new", path="app")
+            wait_leading(arena, second)
+            print(f"another leads {seconds() - cut:.1f} s after the cut")
+            for name in ("s0", "s4", "new"):
+                team.wait_data(name, user="bob")
+            wait_for(lambda: has(first, "leadership lost"), what="the first to notice")
+            api.set(Pass())
+            wait_for(lambda: count(first, "waiting for leadership") >= 2, what="the first to wait in line")
+            team.put("app", {"user": "carol"})
+            team.wait_data("s0", user="carol")
+            team.wait_data("new", user="carol")
+            assert holder(arena) == identity(second)
+            assert len(turns(arena, mark)) == 2
+            assert second.stop() == 0
+            wait_leading(arena, first)
+            team.put("app", {"user": "dave"})
+            team.wait_data("s0", user="dave")
+
+
+def has(operator: Operator, message: str) -> bool:
+    """Whether its log has such a line."""
+    return count(operator, message) > 0
+
+
+def count(operator: Operator, message: str) -> int:
+    """How many such lines its log has."""
+    return sum(one["msg"] == message for one in operator.lines())
 
 
 def synced_lines(operator: Operator) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 from testenv import Cluster, Postgres, RequestFailed, wait_for
 from tests.faults.lab import ALONE, items, logins, own_mount
 from tests.support import operator as harness
-from tests.support.database import Database, new_database, remove_database
+from tests.support.database import KIND, Database, new_database, remove_database
 from tests.support.evidence import Watch
+from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
 from tests.support.upgrade import API, shipped, upgrade
 from vso.apis.kinds import KINDS
@@ -65,7 +66,7 @@ CORPUS: Final[dict[str, dict[str, Callable[[Json], Json | None]]]] = {
         "db-whole": without(),
         "db-calm": without("conditions"),
         "db-podless": without("conditions", "lastRuntimePodUID", "staticCredsMetaData"),
-        "db-early": only(*LEASE),
+        "db-early": only(*LEASE, "vaultClientMeta"),
         "role-whole": without(),
         "role-calm": without("conditions", "staticCredsMetaData"),
         "role-none": exactly(None),
@@ -171,7 +172,7 @@ def demands(arena: Cluster, plural: str) -> list[str]:
 
 def uids(team: Tenant) -> dict[str, str]:
     """Every object of the team, and which it is; a kind whose definition has just changed is waited for."""
-    for kind in CORPUS:
+    for kind in (*CORPUS, "VaultAuthGlobal"):
         wait_for(partial(served, team, kind), what=f"{kind} to be served")
     return {f"{kind} {one['metadata']['name']}": one["metadata"]["uid"] for kind in CORPUS for one in items(team, kind)}
 
@@ -236,6 +237,7 @@ def test_r28_objects_as_earlier_releases_left_them_are_taken_over_without_a_trac
         wait_for(lambda: not kept(team), what="our schema to be in force")
         assert uids(team) == identities
         assert_applies(team)
+        assert_foretold(team, operator, tmp_path)
         since = team.bao.mark()
         operator.start()
         watch = Watch(operator, team)
@@ -249,6 +251,33 @@ def test_r28_objects_as_earlier_releases_left_them_are_taken_over_without_a_trac
         assert len(logins(team.bao, team.namespace, since)) <= 1
         assert base.works("db-early")
         assert_applies(team)
+
+
+def assert_foretold(team: Tenant, operator: Operator, folder: Path) -> None:
+    """D50: what is told beforehand is what happens next, and without stored logins leases would not be kept."""
+    kube, vault = team.cluster.audit_mark(), team.bao.mark()
+    kept = foretold(team, operator, folder)
+    assert kept.keys() == {(kind, name) for kind in SECRETS for name in CORPUS[kind]}
+    assert {told["effect"] for told in kept.values()} == {"nothing", "read"}
+    assert {name for (_, name), told in kept.items() if told["effect"] == "read"} >= {"kv-none", "role-none"}
+    lost = foretold(team, operator, folder, "--client-cache-persistence-model=none")
+    leased = {name for (_, name), told in lost.items() if told["effect"] == "lease"}
+    assert leased == {name for name in CORPUS["VaultDynamicSecret"] if name.startswith("db")}
+    assert all(lost[KIND, name]["restarts"] == [f"Deployment {name}"] for name in leased)
+    asked = team.cluster.audit(user=harness.USER, since=kube)
+    assert {one.verb for one in asked} == {"list", "get"}
+    assert team.bao.requests(since=vault) == []
+
+
+def foretold(team: Tenant, operator: Operator, folder: Path, *flags: str) -> dict[tuple[str, str], Json]:
+    """What ``--dry-run-takeover`` says of the team's resources."""
+    more = (*PERSISTENT, *flags, "--dry-run-takeover", "--output=json")
+    said = Operator(team.cluster, folder / f"outlook{len(flags)}.log", operator.kubeconfig, more)
+    said.launch()
+    assert said.process is not None
+    assert said.process.wait(60) == 0, said.log.read_text()
+    told = json.loads(said.log.read_text())
+    return {(one["kind"], one["name"]): one for one in told if one["namespace"] == team.namespace}
 
 
 def moved(before: Json, after: Json) -> list[str]:
@@ -310,3 +339,4 @@ def test_d48_definitions_of_the_originals_shape_are_replaced_in_place_and_back(
     finally:
         assert upgrade(arena, tmp_path, dict(shipped())).returncode == 0
     arena.request("PATCH", path, {"metadata": {"labels": None}}, content_type=MERGE)
+    assert uids(team) == identities

@@ -3,6 +3,7 @@
 from vso.app.option import Option
 from vso.app.options import OPTIONS, from_environment
 from vso.app.settings import Settings, SettingsError
+from vso.app.takeover import report_takeover, show_report
 from vso.app.telemetry import Logging, configure_logging
 from vso.app.uninstall import uninstall
 from vso.app.upgrade import UpgradeFailed, read_folder, upgrade_crds
@@ -21,7 +22,9 @@ __all__ = [
     "from_environment",
     "read_folder",
     "read_stamp",
+    "report_takeover",
     "run",
+    "show_report",
     "show_version",
     "uninstall",
     "upgrade_crds",

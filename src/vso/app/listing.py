@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, TypeVar
 
+from vso.apis import names
 from vso.apis.kinds import Definition
 from vso.apis.meta import Key, Kind, Object
 from vso.base import Clock
@@ -16,6 +17,10 @@ PAGE: Final = 500
 PAUSE: Final = 0.5
 """Seconds before the next try after a failure that may pass."""
 EVERYWHERE: Final = ""
+OUR_SECRETS: Final = ",".join(
+    f"{label}={names.OWNER_LABELS[label]}" for label in ("app.kubernetes.io/managed-by", "app.kubernetes.io/name")
+)
+"""Selects the Secrets that were written for a resource."""
 
 
 def places_of(resource: str, *, watched: frozenset[str], own: str) -> list[str]:
@@ -33,7 +38,9 @@ def kind_and_place(definition: Definition, place: str) -> str:
     return f"{definition.kind.resource.plural} in {f'namespace {place}' if place else 'all namespaces'}"
 
 
-async def pages(client: Client, kind: Kind[T], place: str, *, clock: Clock) -> AsyncIterator[tuple[T, ...]]:
+async def pages(
+    client: Client, kind: Kind[T], place: str, *, clock: Clock, labels: str = "", limit: int = PAGE
+) -> AsyncIterator[tuple[T, ...]]:
     """The objects of a kind in a namespace, or everywhere; some twice where a list had to begin anew.
 
     Raises KubeError for what time does not mend; the rest is tried for ever.
@@ -41,7 +48,7 @@ async def pages(client: Client, kind: Kind[T], place: str, *, clock: Clock) -> A
     token = ""
     while True:
         try:
-            page = await client.list_page(kind, namespace=place or None, limit=PAGE, continue_=token)
+            page = await client.list_page(kind, namespace=place or None, labels=labels, limit=limit, continue_=token)
         except Gone:
             token = ""
             continue

@@ -115,4 +115,6 @@ class Option:
             return ",".join(value)
         if isinstance(value, bool):
             return str(value).lower()
-        return format_duration(timedelta(seconds=value)) if self.metavar == "DURATION" else str(value)
+        if self.metavar == "DURATION":
+            return format_duration(timedelta(seconds=value))
+        return f"{value:g}" if isinstance(value, float) else str(value)

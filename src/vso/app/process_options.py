@@ -33,7 +33,13 @@ LIFE: Final = (
         name="output",
         variable="VSO_OUTPUT_FORMAT",
         metavar="FORMAT",
-        help="how --version prints: json or yaml, for machines; empty for people",
+        help="how --version prints, json or yaml, and --dry-run-takeover, json; empty for people",
+    ),
+    Option(
+        name="dry_run_takeover",
+        read=read_boolean,
+        boolean=True,
+        help="tell of each resource what would be written, leased or restarted at a start, do nothing of it, and end",
     ),
     Option(
         name="uninstall",
@@ -92,8 +98,8 @@ LOGGING: Final = (
         read=one_of(STACKTRACE_LEVELS),
         metavar="LEVEL",
         help=(
-            "least level of lines that carry the traceback of their exception: info, warning, error or panic; error "
-            "unless --zap-devel is set"
+            "least level of lines that carry the traceback of their exception: info, warning or error; error unless "
+            "--zap-devel is set, and panic is the same, since only bugs have one"
         ),
     ),
     Option(
@@ -120,8 +126,8 @@ HISTORIC: Final = (
         name="max_concurrent_reconciles_vds",
         read=read_integer,
         metavar="N",
-        help="deprecated: --max-concurrent-reconciles for VaultDynamicSecrets alone; counts unless it is 100",
-        notice="deprecated, use --max-concurrent-reconciles",
+        help="--max-concurrent-reconciles for VaultDynamicSecrets alone; counts unless it is 100",
+        notice="deprecated, use --max-concurrent-reconciles for all",
     ),
     Option(
         name="min_refresh_after_hvsa",

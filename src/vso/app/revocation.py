@@ -7,7 +7,6 @@ and the HMAC key go as well. For ``--uninstall --revoke-on-uninstall`` alone; se
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ from vso.controllers import (
 from vso.kube import Client, KubeError, NotFound
 from vso.runtime import time_limit
 from vso.sync import Authenticator, Clients, EntryInvalid, Persistence, resolve, resolve_auth
-from vso.vault import Denied, LeaseNotFound, Transport, revoke_lease, revoke_self
+from vso.vault import Connection, Denied, LeaseNotFound, Transport, revoke_lease, revoke_self
 
 _AT_ONCE: Final = 16
 _PATIENCE: Final = 5.0
@@ -69,10 +68,9 @@ class Revoker:
         self._rng = rng
         self._world = new_world(settings.operator_namespace, settings.jurisdiction)
         self._cluster = KubernetesCluster(kube, self._world.connections, settings.policy)
-        self._connect = partial(Transport, user_agent=settings.user_agent, clock=clock)
         self._clients = Clients(
             Authenticator(self._cluster, clock),
-            connect=self._connect,
+            connect=lambda _key, connection: self._connect(connection),
             clock=clock,
             rng=rng,
             backoff=settings.backoff,
@@ -80,6 +78,9 @@ class Revoker:
             observer=lambda _identity, _turn: None,
         )
         self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def _connect(self, connection: Connection) -> Transport:
+        return Transport(connection, user_agent=self._settings.user_agent, clock=self._clock)
 
     async def enter(self, stack: AsyncExitStack) -> None:
         """Read what leads to Vault; connections are closed with `stack`. Raises KubeError."""

@@ -79,6 +79,7 @@ class Settings:
     uninstall: bool = False
     pre_delete_hook_timeout_seconds: int = 60
     revoke_on_uninstall: bool = False
+    dry_run_takeover: bool = False
     operator_namespace: str = "default"
     pod_uid: str = ""
     build: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -97,7 +97,8 @@ def configure_logging(settings: Logging, *, clock: Clock | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _Timestamp(wanted.time_encoding, clock or SystemClock()),
-        _Tracebacks(_LEVELS[wanted.stacktrace_level]),
+        # An exception on a line of error is a bug, and thus what a panic is there: its traceback is never left out.
+        _Tracebacks(min(_LEVELS[wanted.stacktrace_level], _LEVELS["error"])),
         structlog.processors.format_exc_info,
         *keys,
         structlog.processors.JSONRenderer()

@@ -110,41 +110,60 @@ async def _uninstall(settings: Settings, tally: Tally, *, clock: Clock, limit: f
     rng = SystemRandom()
     config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
     async with Client(config, user_agent=settings.user_agent, clock=clock) as kube:
-        settled = clock.monotonic() + await _take_lead(kube, settings, clock=clock, rng=rng, seconds=limit)
+        lead = _Lead(kube, settings.operator_namespace, clock=clock, rng=rng)
+        settled = clock.monotonic() + await lead.take(limit + _HELD_ON)
         if settings.revoke_on_uninstall:
             await clock.sleep(settled - clock.monotonic())  # what the operator has in Vault must not grow any more
-            await revoke_everything(kube, settings, clock=clock, rng=rng, seconds=limit * _SHARE_OF_REVOCATION)
+            try:
+                await revoke_everything(kube, settings, clock=clock, rng=rng, seconds=limit * _SHARE_OF_REVOCATION)
+            except Exception:
+                # Nothing is worth keeping finalizers for, not even a bug.
+                log.exception("revocation failed")
         await Sweeper(kube, settings, tally, clock=clock).run(settled)
+        await lead.take(_HELD_ON)
 
 
-async def _take_lead(kube: Client, settings: Settings, *, clock: Clock, rng: Random, seconds: float) -> float:
-    """Have running operators stop; the seconds until they will have. At best effort."""
-    key = Key(settings.operator_namespace, names.LEADER_LEASE)
-    identity = make_identity(f"{socket.gethostname()}-uninstall", rng)
-    while True:
-        try:
-            lease = await kube.get(core.LEASE, key)
-            now, was = micro_time(clock.now()), lease.spec
-            spec = core.LeaseSpec(
-                holder_identity=identity,
-                lease_duration_seconds=round(seconds) + _HELD_ON,
-                acquire_time=now,
-                renew_time=now,
-                lease_transitions=(was.lease_transitions or 0) + 1,
-            )
-            await kube.replace(core.LEASE, msgspec.structs.replace(lease, spec=spec))
-        except Conflict:
-            continue
-        except NotFound:
-            return 0.0
-        except KubeError as exc:
-            if exc.transient:
-                await clock.sleep(PAUSE)
+class _Lead:
+    """The Lease, taken from whoever has it, so that running operators stop. At best effort."""
+
+    def __init__(self, kube: Client, namespace: str, *, clock: Clock, rng: Random) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._key = Key(namespace, names.LEADER_LEASE)
+        self._identity = make_identity(f"{socket.gethostname()}-uninstall", rng)
+
+    async def take(self, seconds: float) -> float:
+        """Hold the Lease for `seconds` from now on; the seconds until whoever had it will have stopped."""
+        while True:
+            try:
+                lease = await self._kube.get(core.LEASE, self._key)
+                await self._kube.replace(core.LEASE, self._ours(lease, seconds))
+            except Conflict:
                 continue
-            log.warning("a running operator goes on", reason=f"its Lease cannot be taken: {exc}")
-            return 0.0
-        log.info("running operators stop", lease=str(key), held_by=was.holder_identity or "nobody")
-        return _NOTICED if was.holder_identity else 0.0
+            except NotFound:
+                return 0.0
+            except KubeError as exc:
+                if exc.transient:
+                    await self._clock.sleep(exc.retry_after or PAUSE)
+                    continue
+                log.warning("a running operator goes on", reason=f"its Lease cannot be taken: {exc}")
+                return 0.0
+            holder = lease.spec.holder_identity
+            if not holder or holder == self._identity:
+                return 0.0
+            log.info("running operators stop", lease=str(self._key), held_by=holder)
+            return _NOTICED
+
+    def _ours(self, lease: core.Lease, seconds: float) -> core.Lease:
+        now, spec = micro_time(self._clock.now()), lease.spec
+        ours = core.LeaseSpec(
+            holder_identity=self._identity,
+            lease_duration_seconds=round(seconds),
+            acquire_time=now,
+            renew_time=now,
+            lease_transitions=(spec.lease_transitions or 0) + (spec.holder_identity != self._identity),
+        )
+        return msgspec.structs.replace(lease, spec=ours)
 
 
 class Sweeper:

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from vso.apis import core, kinds, names
 from vso.apis.meta import Key, Kind, Object, Ref
 from vso.apis.v1beta1 import SecretTransformation, VaultAuth, VaultAuthGlobal, VaultConnection
+from vso.app.listing import OUR_SECRETS
 from vso.base import Clock
 from vso.controllers import BY_AUTH, BY_DESTINATION, BY_TRANSFORMATION, Claimant, Tools
 from vso.runtime import (
@@ -37,10 +38,6 @@ _PAGE_OF_SECRETS: Final = 50
 """Secrets in one answer to a list: each may have 1 MiB, and an answer is decoded whole."""
 T = TypeVar("T", bound=Object)
 U = TypeVar("U", bound=Object)
-
-_OUR_SECRETS: Final = ",".join(
-    f"{label}={names.OWNER_LABELS[label]}" for label in ("app.kubernetes.io/managed-by", "app.kubernetes.io/name")
-)
 
 
 class Queues:
@@ -162,7 +159,7 @@ def mirror(manager: Manager, tools: Tools) -> Mirrors:
         hcp_apps=whole(kinds.HCP_VAULT_SECRETS_APP, world.hcp_apps, required=False),
         # Only the MAC of the data is kept, so that drift shows without any Secret staying in memory.
         destinations=reflect(
-            Reading(core.SECRET, labels=_OUR_SECRETS, page=_PAGE_OF_SECRETS),
+            Reading(core.SECRET, labels=OUR_SECRETS, page=_PAGE_OF_SECRETS),
             world.destinations,
             partial(destination_of, signer=tools.signer),
         ),

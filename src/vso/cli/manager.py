@@ -24,7 +24,9 @@ from vso.app import (
     configure_logging,
     from_environment,
     read_stamp,
+    report_takeover,
     run,
+    show_report,
     show_version,
     uninstall,
 )
@@ -153,6 +155,9 @@ def _run(settings: Settings) -> int:
     try:
         if settings.uninstall:
             return 0 if uvloop.run(uninstall(settings)) else 1
+        if settings.dry_run_takeover:
+            print(show_report(uvloop.run(report_takeover(settings)), settings.output), end="")
+            return 0
         uvloop.run(_until_stopped(settings))
     except (KubeError, ValueError, OSError) as exc:
         log.error("cannot start", error=str(exc))  # noqa: TRY400 - the user's to mend, no traceback

@@ -13,6 +13,7 @@ from vso.controllers.hcp import HCPReconciler
 from vso.controllers.hmac_key import ensure_hmac_key, find_hmac_key
 from vso.controllers.jurisdiction import Jurisdiction
 from vso.controllers.outcome import EXPECTED
+from vso.controllers.outlook import Effect, Outlook, outlook_of
 from vso.controllers.permission import PERMISSIONS, SHARED, Permission
 from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
@@ -34,9 +35,11 @@ __all__ = [
     "AttemptResult",
     "Claimant",
     "ControllerSettings",
+    "Effect",
     "HCPReconciler",
     "Jurisdiction",
     "KubernetesCluster",
+    "Outlook",
     "Permission",
     "SecretStorage",
     "SecretTransformationReconciler",
@@ -53,4 +56,5 @@ __all__ = [
     "find_hmac_key",
     "known_leases",
     "new_world",
+    "outlook_of",
 ]

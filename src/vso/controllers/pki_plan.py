@@ -97,9 +97,9 @@ def reason_to_issue(
         return SyncReason.FORCED
     if live is None:
         return SyncReason.MISSING
-    known = status.extensions.restarted_payload
-    # A MAC made with another key than today's says nothing (regressions R23).
-    if live.mac != status.secret_mac and (not known or signer.is_comparable(known)):
+    mac, known = status.secret_mac, status.extensions.restarted_payload
+    # A MAC made with another key than today's says nothing (regressions R23), nor does one that nobody wrote (R28).
+    if mac and live.mac != mac and (not known or signer.is_comparable(known)):
         return SyncReason.DRIFT
     return None
 

@@ -106,7 +106,7 @@ def test_an_unknown_level_is_refused(level: str) -> None:
 
 @pytest.mark.parametrize(
     ("least", "traced"),
-    [("info", {"info", "warning", "error"}), ("", {"error"}), ("warning", {"warning", "error"}), ("panic", set())],
+    [("info", {"info", "warning", "error"}), ("", {"error"}), ("warning", {"warning", "error"}), ("panic", {"error"})],
 )
 def test_tracebacks_stand_on_lines_from_a_level_on(
     least: str, traced: set[str], capsys: pytest.CaptureFixture[str]

@@ -116,6 +116,12 @@ def test_a_mac_of_another_key_is_no_drift() -> None:
     assert reason_to_issue(wanted(status), FRESH, live(mac="n"), triggers=QUIET, signer=SIGNER) is None
 
 
+def test_a_mac_that_nobody_wrote_is_no_drift() -> None:
+    """A status of another release may lack it (regressions R28)."""
+    one = wanted(structs.replace(certified(), secret_mac=""))
+    assert reason_to_issue(one, FRESH, live(), triggers=QUIET, signer=SIGNER) is None
+
+
 def test_what_arrived_before_a_kill_is_kept_and_its_restart_made_up_for() -> None:
     """Nothing is issued a second time for the same wish; the old certificate is revoked if asked for."""
     before = wanted(certified("1", mac="m"), revoke=True)
