@@ -13,14 +13,15 @@ from vso.apis.merge import GlobalOptions
 from vso.apis.selector import InvalidSelector, parse_selector
 from vso.app.telemetry import Logging
 from vso.base import BackOff
-from vso.controllers import Jurisdiction
-from vso.sync import Policy, RefreshBounds
+from vso.controllers import ControllerSettings, Jurisdiction
+from vso.sync import Budget, Policy, RefreshBounds
 
 _ENCRYPTED: Final = "direct-encrypted"
 PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", _ENCRYPTED)
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
 _DEFAULT_WORKERS: Final = 100
+_MIB: Final = 1024 * 1024
 
 
 class SettingsError(ValueError):
@@ -227,6 +228,25 @@ class Settings:
             ambient_namespaces=self.ambient_identity_namespaces,
             credentials_directory=self.credentials_directory,
             own_credentials=self.allow_own_credentials,
+        )
+
+    @property
+    def template_budget(self) -> Budget:
+        """What the templates of one Secret may take."""
+        return Budget(seconds=self.template_timeout, memory=self.template_memory_limit * _MIB)
+
+    @property
+    def for_controllers(self) -> ControllerSettings:
+        """What decides how resources are handled."""
+        return ControllerSettings(
+            global_auth=self.global_auth,
+            policy=self.policy,
+            exclude_raw=self.exclude_raw,
+            backoff=self.backoff,
+            max_elapsed=self.backoff_max_elapsed_time,
+            max_poll_interval=self.static_creds_max_poll_interval,
+            refresh=self.refresh,
+            pod_uid=self.pod_uid,
         )
 
     @property

@@ -20,19 +20,16 @@ from vso.apis.kinds import HCP_AUTH, HCP_VAULT_SECRETS_APP
 from vso.apis.meta import Key
 from vso.app.endpoints import endpoints
 from vso.app.heartbeat import watched_loop
-from vso.app.metrics import Metrics, Reckoning
+from vso.app.logins import Surroundings, open_logins
+from vso.app.metrics import Metrics
 from vso.app.settings import Settings
 from vso.app.version import build_facts, read_stamp
 from vso.app.watching import Queues, mirror, wake_dependants
 from vso.base import BackOff, Clock, RateLimit, SystemClock
 from vso.controllers import (
-    ControllerSettings,
     HCPReconciler,
-    KubernetesCluster,
-    SecretStorage,
     SecretTransformationReconciler,
     Tools,
-    TransitCipher,
     VaultAuthReconciler,
     VaultConnectionReconciler,
     VaultDynamicSecretReconciler,
@@ -57,10 +54,8 @@ from vso.runtime import (
     make_identity,
     requeue_all,
 )
-from vso.sync import KEY_LENGTH, Authenticator, Budget, Clients, Persistence, Signer, TemplateEngine, discard_all
-from vso.vault import Transport
+from vso.sync import KEY_LENGTH, Signer, TemplateEngine
 
-_MIB: Final = 1024 * 1024
 _CONFIG_WORKERS: Final = 32
 """Workers for kinds whose reconciles may wait for a server that does not answer."""
 Reconcile = Callable[[Key], Awaitable[Next]]
@@ -95,70 +90,30 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         manager = Manager(clock=clock, elector=elector)
         recorder = EventRecorder(kube, clock=clock, instance=identity)
         queues = Queues(clock, metrics.runtime.queue)
-        global_auth = settings.global_auth
-        storage, persistence = metrics.storage(SecretStorage(kube, namespace)), None
-        if settings.keeps_logins:
-            cipher = None
-            if settings.encrypts_logins:
-                # The encryption logs in by the very clients that it serves, which are made next.
-                cipher = TransitCipher(
-                    world,
-                    options=global_auth,
-                    policy=settings.policy,
-                    log_in=lambda spec: clients.get(spec),  # noqa: PLW0108 - `clients` is not there yet
-                )
-            persistence = Persistence(storage, signer=signer, cipher=cipher, clock=clock, rng=rng)
-        clients = await stack.enter_async_context(
-            Clients(
-                Authenticator(
-                    KubernetesCluster(kube, world.connections, settings.policy), clock, persistence, metrics.vault
-                ),
-                connect=lambda key, connection: Transport(
-                    connection, user_agent=settings.user_agent, clock=clock, observe=metrics.vault.of(key)
-                ),
-                clock=clock,
-                rng=rng,
-                backoff=settings.backoff,
-                size=settings.client_cache_size,
-                observer=queues.tell,
-            )
-        )
-        budget = Budget(seconds=settings.template_timeout, memory=settings.template_memory_limit * _MIB)
-        templates = await stack.enter_async_context(TemplateEngine(budget=budget))
+        around = Surroundings(kube=kube, world=world, signer=signer, clock=clock, rng=rng)
+        logins = await stack.enter_async_context(open_logins(settings, around, metrics, queues.tell))
+        templates = await stack.enter_async_context(TemplateEngine(budget=settings.template_budget))
         tools = Tools(
             kube=kube,
             world=world,
-            clients=clients,
+            clients=logins.clients,
             signer=signer,
             templates=templates,
             recorder=recorder,
             clock=clock,
             rng=rng,
             observer=metrics.secret,
-            settings=ControllerSettings(
-                global_auth=global_auth,
-                policy=settings.policy,
-                exclude_raw=settings.exclude_raw,
-                backoff=settings.backoff,
-                max_elapsed=settings.backoff_max_elapsed_time,
-                max_poll_interval=settings.static_creds_max_poll_interval,
-                refresh=settings.refresh,
-                pod_uid=settings.pod_uid,
-            ),
+            settings=settings.for_controllers,
         )
         control(manager, tools, queues, settings, metrics)
         wake_dependants(mirror(manager, tools), tools, queues)
         manager.background("events", recorder.run)
+        manager.lead("token renewal", logins.clients.run)
+        manager.lead("stored logins", logins.look_after_stored)
         manager.finish("events", recorder.flush)
-        manager.lead("token renewal", clients.run)
-        if persistence is None:
-            manager.lead("stored logins", partial(discard_all, storage, clock=clock, rng=rng))
-        else:
-            manager.lead("stored logins", partial(persistence.run, world.login_origins))
         if settings.revoke_on_shutdown:
-            manager.finish("revocation", clients.revoke_all)
-        reckoning = Reckoning(options=global_auth, policy=settings.policy, each=settings.per_object_metrics)
-        metrics.watch(world, reckoning, clients=clients, leading=lambda: elector.leading)
+            manager.finish("revocation", logins.clients.revoke_all)
+        metrics.watch(world, clients=logins.clients, leading=lambda: elector.leading)
         await stack.enter_async_context(endpoints(settings, manager, metrics, kube))
         await stack.enter_async_context(watched_loop())
         log.info("starting", identity=identity, namespace=namespace, **settings.start_line())

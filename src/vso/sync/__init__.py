@@ -66,7 +66,7 @@ from vso.sync.resolve import (
     resolve_auth,
     server_id,
 )
-from vso.sync.server import Limits, Server, Turn
+from vso.sync.server import Limits, Observer, Server, Turn
 from vso.sync.session import Access, Session
 from vso.sync.stored_login import SELECTOR as ENTRY_SELECTOR
 from vso.sync.stored_login import Entry, EntryInvalid, Version
@@ -106,6 +106,7 @@ __all__ = [
     "LoginObserver",
     "LoginSuspended",
     "NotAllowed",
+    "Observer",
     "OwnershipError",
     "Persistence",
     "Policy",

@@ -51,9 +51,11 @@ class Metrics:
         """`storage` with its requests counted."""
         return MeasuredStorage(storage, self._families, lasting=self._settings.keeps_logins)
 
-    def watch(self, world: World, reckoning: Reckoning, *, clients: Clients, leading: Callable[[], bool]) -> None:
+    def watch(self, world: World, *, clients: Clients, leading: Callable[[], bool]) -> None:
         """Tell of the objects in `world`, while `leading`, and of the logins of `clients`."""
         self._world = world
+        settings = self._settings
+        reckoning = Reckoning(options=settings.global_auth, policy=settings.policy, each=settings.per_object_metrics)
         self._families.registry.register(
             ObjectCollector(world, reckoning, leading=leading, last_success=self.secret.last_success)
         )
