@@ -21,6 +21,7 @@ from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
 from vso.app.serve import health_server
 from vso.base import SystemClock
+from vso.controllers.rbac import Installation
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases"
 
@@ -96,6 +97,32 @@ async def test_a_stuck_event_loop_answers_no_probe() -> None:
             wait_for(stuck.done, what="the probe to give up")  # on the loop itself, which hangs meanwhile
             assert isinstance(stuck.exception(), TimeoutError | urllib.error.URLError)
             assert await asyncio.to_thread(probe, port, "/healthz") == (200, "ok")
+
+
+def test_what_may_not_read_what_it_needs_is_alive_but_not_ready(cluster: Cluster, tmp_path: Path) -> None:
+    """The probe says which list is refused; it stops with 0 even so."""
+    home = Installation(namespace="op-unready", name="op-unready", namespaces=("default",))
+    harness.install_beside(cluster, home)
+    port, account = free_port(), harness.ACCOUNT.partition("/")[2]
+    flags = (f"--health-probe-bind-address=127.0.0.1:{port}", "--watch-namespaces=default,kube-public")
+    kubeconfig = cluster.kubeconfig_for(f"{home.namespace}/{account}")
+    replica = Operator(cluster, tmp_path / "unready.log", kubeconfig, flags, {}, home.namespace)
+    replica.launch()
+
+    def refused() -> str:
+        try:
+            status, text = probe(port, "/readyz")
+        except urllib.error.URLError:
+            return ""
+        assert status == 500, replica.log.read_text()
+        return text if "kube-public" in text else ""
+
+    text = wait_for(refused, what="the probe to tell of the refusal")
+    assert text.startswith("[-]caches failed")
+    assert probe(port, "/readyz?exclude=caches") == (200, "ok")
+    assert probe(port, "/healthz") == (200, "ok")
+    assert replica.stop() == 0
+    cluster.request("DELETE", f"/api/v1/namespaces/{home.namespace}")
 
 
 def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
