@@ -64,12 +64,17 @@ def print_structured(value: Any, form: Format) -> None:
         click.echo(msgspec.json.format(meta.encode(plain), indent=2).decode())
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """Columns as kubectl prints them: no lines, the last one as wide as there is room."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="", show_edge=False)
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True, one_line: bool = False
+) -> Table:
+    """Columns as kubectl prints them: no lines between them, the last one as wide as there is room.
+
+    With `one_line` what does not fit is cut instead of folded.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="", show_edge=False, show_header=header)
     for number, name in enumerate(columns):
         last = number == len(columns) - 1
-        made.add_column(name, no_wrap=not last, overflow="fold")
+        made.add_column(name, no_wrap=one_line or not last, overflow="ellipsis" if one_line else "fold")
     for row in rows:
         made.add_row(*row)
     return made
