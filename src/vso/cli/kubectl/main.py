@@ -13,7 +13,12 @@ import structlog
 
 from vso import __version__
 
-COMMANDS: Final[Mapping[str, str]] = {"status": "status", "tree": "tree", "restart-plan": "restart_plan"}
+COMMANDS: Final[Mapping[str, str]] = {
+    "status": "status",
+    "tree": "tree",
+    "refresh": "refresh",
+    "restart-plan": "restart_plan",
+}
 """Name of a command -> module in this package."""
 
 _WARNING: Final = 30
