@@ -15,6 +15,7 @@ from vso import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "status": "status",
+    "doctor": "doctor",
     "tree": "tree",
     "refresh": "refresh",
     "restart-plan": "restart_plan",
