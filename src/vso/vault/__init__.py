@@ -52,6 +52,7 @@ from vso.vault.kv import KvRequest, KvSecret, KvType, read_kv, read_path
 from vso.vault.lease import Lease, lookup_lease, renew_lease, revoke_lease
 from vso.vault.logical import LogicalRequest, LogicalSecret, request_secret, wire_method
 from vso.vault.login import login
+from vso.vault.mask import mask_credentials
 from vso.vault.operation import Operation, operation_of
 from vso.vault.pki import (
     Certificate,
@@ -144,6 +145,7 @@ __all__ = [
     "look_up_secret_id",
     "lookup_lease",
     "lookup_self",
+    "mask_credentials",
     "mounted_at",
     "operation_of",
     "parse_certificate",

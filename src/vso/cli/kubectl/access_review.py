@@ -19,10 +19,10 @@ _SERVED: Final = "SERVED"
 
 
 class _Attributes(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    namespace: str
-    verb: str
-    group: str
-    resource: str
+    namespace: str = ""
+    verb: str = ""
+    group: str = ""
+    resource: str = ""
     subresource: str = ""
 
 

@@ -6,6 +6,7 @@ changes, and of many rows only those are formatted that fit the screen, what is 
 
 import asyncio
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from vso.apis.meta import Kind, Ref
 from vso.base import Clock
-from vso.cli.kubectl.output import console, table
+from vso.cli.kubectl.output import console, print_table, table
 from vso.cli.kubectl.secret_kind import SECRET_KINDS
 from vso.cli.kubectl.summary import State, Summary, in_order, summarize
 from vso.cli.kubectl.summary_table import View
@@ -118,7 +119,7 @@ def _page(screen: Console, board: Board, view: View, reflectors: Iterable[Reflec
 
 
 async def _draw_lines(
-    screen: Console, board: Board, view: View, reflectors: Iterable[Reflector[Any, Any]], clock: Clock
+    _: Console, board: Board, view: View, reflectors: Iterable[Reflector[Any, Any]], clock: Clock
 ) -> None:
     for one in reflectors:
         await one.wait_synced()
@@ -126,6 +127,7 @@ async def _draw_lines(
     while True:
         await board.changed.wait()
         board.changed.clear()
-        screen.print(table(view.columns, view.rows(board.news(), clock.now()), header=first))
+        print_table(view.columns, view.rows(board.news(), clock.now()), header=first)
         first = False
+        sys.stdout.flush()
         await clock.sleep(SHORTEST_PAUSE)

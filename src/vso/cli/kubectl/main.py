@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "tree": "tree",
     "refresh": "refresh",
     "restart-plan": "restart_plan",
+    "bundle": "bundle",
 }
 """Name of a command -> module in this package."""
 

@@ -22,6 +22,7 @@ from vso.apis import meta
 
 _PATIENCE: Final = 2.0
 _WIDEST: Final = 240
+_GAP: Final = " " * 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -71,7 +72,9 @@ def table(
 
     With `one_line` what does not fit is cut instead of folded.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="", show_edge=False, show_header=header)
+    made = Table(
+        box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="", show_edge=False, show_header=header
+    )
     for number, name in enumerate(columns):
         last = number == len(columns) - 1
         made.add_column(name, no_wrap=one_line or not last, overflow="ellipsis" if one_line else "fold")
@@ -80,9 +83,24 @@ def table(
     return made
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print a table to stdout."""
-    console().print(table(columns, rows))
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True) -> None:
+    """Print a table to stdout; where that is no terminal, one line per row, however long."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(table(columns, rows, header=header))
+        return
+    for line in plain_lines(columns, rows, header=header):
+        click.echo(line)
+
+
+def plain_lines(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True) -> Iterator[str]:
+    """The table as text for grep and awk."""
+    cells = [[one.plain if isinstance(one, Text) else one for one in row] for row in rows]
+    lines = [list(columns), *cells]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    for line in lines if header else cells:
+        text = _GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield " ".join(text.rstrip().splitlines())
 
 
 def show_age(age: timedelta | None) -> str:

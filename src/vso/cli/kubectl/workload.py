@@ -173,6 +173,7 @@ class Ingress(Object, frozen=True, kw_only=True):
 
 
 DEPLOYMENT: Final = Kind(Resource("apps", "v1", "deployments", "Deployment"), Workload)
+POD: Final = Kind(Resource("", "v1", "pods", "Pod"), Pod)
 _KINDS: Final[tuple[Kind[Any], ...]] = (
     DEPLOYMENT,
     Kind(Resource("apps", "v1", "statefulsets", "StatefulSet"), Workload),
@@ -180,7 +181,7 @@ _KINDS: Final[tuple[Kind[Any], ...]] = (
     Kind(Resource("argoproj.io", "v1alpha1", "rollouts", "Rollout"), Workload),
     Kind(Resource("batch", "v1", "cronjobs", "CronJob"), CronJob),
     Kind(Resource("batch", "v1", "jobs", "Job"), Workload),
-    Kind(Resource("", "v1", "pods", "Pod"), Pod),
+    POD,
     Kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), ServiceAccount),
     Kind(Resource("networking.k8s.io", "v1", "ingresses", "Ingress"), Ingress),
 )
