@@ -3,6 +3,7 @@
 A command is a module with a click command called ``command``, imported only when it is asked for.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -42,8 +43,15 @@ Completion of commands and options in your shell:
 """
 
 
+_SHORT_WITH_VALUE: Final = re.compile(r"(-[A-Za-z])=(.*)", re.DOTALL)
+
+
 class Commands(click.Group):
     """Finds commands in `COMMANDS`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take ``-n=team`` as ``-n team``, as kubectl does."""
+        return super().parse_args(ctx, [part for one in args for part in _split(one)])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All names, in the order of the table."""
@@ -66,6 +74,11 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def _split(word: str) -> tuple[str, ...]:
+    found = _SHORT_WITH_VALUE.fullmatch(word)
+    return found.groups() if found else (word,)
 
 
 def plugin() -> None:
