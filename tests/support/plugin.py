@@ -29,16 +29,22 @@ class Answer:
 
 def vso(cluster: Cluster, *words: str, kubeconfig: Path | None = None) -> Answer:
     """Run a command; nothing that it prints may look like a token or a key."""
-    environ = {
+    command = [sys.executable, "-m", "vso.cli.kubectl.main", *words]
+    ended = subprocess.run(
+        command, env=environment(cluster, kubeconfig), capture_output=True, text=True, check=False, timeout=90
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert not canary.token_in(ended.stdout + ended.stderr), "a token in the output"
+    return Answer(ended.returncode, ended.stdout, ended.stderr)
+
+
+def environment(cluster: Cluster, kubeconfig: Path | None = None) -> dict[str, str]:
+    """The variables of its process."""
+    return {
         **{name: value for name, value in os.environ.items() if not _concerns_us(name)},
         "KUBECONFIG": str(kubeconfig or cluster.admin_kubeconfig),
         "PYTHONPATH": str(ROOT / "src"),
     }
-    command = [sys.executable, "-m", "vso.cli.kubectl.main", *words]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=90)
-    assert "Traceback" not in ended.stderr, ended.stderr
-    assert not canary.token_in(ended.stdout + ended.stderr), "a token in the output"
-    return Answer(ended.returncode, ended.stdout, ended.stderr)
 
 
 def _concerns_us(variable: str) -> bool:
