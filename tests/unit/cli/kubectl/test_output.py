@@ -1,0 +1,40 @@
+"""How results are printed."""
+
+from datetime import timedelta
+
+import pytest
+from rich.text import Text
+
+from vso.cli.kubectl.output import plain_lines, show_age
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (-1, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (310, "5m10s"),
+        (3599, "59m"),
+        (3 * 3600, "3h"),
+        (47 * 3600, "47h"),
+        (48 * 3600, "2d"),
+    ],
+)
+def test_ages_are_as_short_as_those_of_kubectl(seconds: int | None, text: str) -> None:
+    """Two units at most."""
+    assert show_age(None if seconds is None else timedelta(seconds=seconds)) == text
+
+
+def test_where_there_is_no_terminal_each_row_is_one_line() -> None:
+    """For grep and awk: whatever its length, without colours, without spaces at its end."""
+    rows: list[tuple[str | Text, ...]] = [
+        ("a", Text("Synced", style="green"), "x" * 500),
+        ("bbb", "Failing", "two\nlines"),
+    ]
+    assert list(plain_lines(("NAME", "STATE", "MESSAGE"), rows)) == [
+        "NAME   STATE     MESSAGE",
+        "a      Synced    " + "x" * 500,
+        "bbb    Failing   two lines",
+    ]
