@@ -201,6 +201,8 @@ def test_kubectl_runs_it_as_a_plugin_and_completes_its_words(ready: Tenant, tmp_
     assert "Synced" in kubectl("vso", "status", "app", f"-n={ready.namespace}")
     proposed = kubectl("__complete", "vso", "st").splitlines()
     assert proposed[0].startswith("status")
+    names = kubectl("__complete", "vso", "doctor", f"-n={ready.namespace}", "ap").splitlines()
+    assert names[0] == "app"
     assert "Usage: kubectl vso doctor" in kubectl("vso", "doctor", "--help")
 
 

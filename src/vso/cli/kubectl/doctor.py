@@ -1,5 +1,6 @@
 """`kubectl vso doctor`: walks the way from a secret to Vault and back, and says what is wrong, why, and what to do."""
 
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -12,10 +13,11 @@ from rich.text import Text
 from vso.cli.kubectl.checks import Result, Verdict, examine
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
 from vso.cli.kubectl.gather import Examiner
-from vso.cli.kubectl.installation import find_installation, operator_option
+from vso.cli.kubectl.installation import Installation, find_installation, operator_option
 from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
-from vso.cli.kubectl.secret_kind import read_all, read_secret
+from vso.cli.kubectl.secret_kind import complete_name, read_all, read_secret
 from vso.cli.kubectl.target import Cluster, Target, listing_options, run
+from vso.controllers import Claimant
 
 _HELP: Final = f"""What is wrong with a secret, why, and what to do about it.
 
@@ -58,7 +60,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @click.command("doctor", help=_HELP, short_help="What is wrong with a secret, and what to do.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option(
     "--vault-address", default="", metavar="URL", help="Where to reach Vault from here, in place of the connection's."
 )
@@ -69,11 +71,13 @@ def command(
     target: Target, name: str | None, output: Format, vault_address: str, operator_namespace: str | None
 ) -> None:
     """See `_HELP`."""
+    with progress("Looking at each link") as tell:
 
-    async def look(cluster: Cluster) -> list[Report]:
-        return await _examine(cluster, name, operator_namespace, vault_address)
+        async def look(cluster: Cluster) -> list[Report]:
+            secrets = [await read_secret(cluster, name)] if name else await read_all(cluster)
+            installation = await find_installation(cluster.client, operator_namespace)
+            return await _examine(cluster, secrets, installation, vault_address=vault_address, tell=tell)
 
-    with progress("Looking at each link"):
         reports = run(target, look)
     if output.for_programs:
         print_structured({"items": reports}, output)
@@ -89,16 +93,20 @@ def command(
 
 
 async def _examine(
-    cluster: Cluster, name: str | None, operator_namespace: str | None, vault_address: str
+    cluster: Cluster,
+    secrets: Sequence[Claimant],
+    installation: Installation,
+    *,
+    vault_address: str,
+    tell: Callable[[str], None],
 ) -> list[Report]:
-    secrets = [await read_secret(cluster, name)] if name else await read_all(cluster)
-    installation = await find_installation(cluster.client, operator_namespace)
     if installation.doubt:
         click.echo(f"The operator's settings are taken to be the default ones: {installation.doubt}.", err=True)
     reports = []
     async with AsyncExitStack() as stack:
         examiner = Examiner(cluster.client, installation, stack, vault_address=vault_address)
-        for secret in secrets:
+        for number, secret in enumerate(secrets, 1):
+            tell(f"Looking at {secret.kind} {secret.key}, {number} of {len(secrets)}")
             verdicts = tuple(examine(await examiner.examine(secret)))
             reports.append(
                 Report(

@@ -5,7 +5,7 @@ Results go to stdout; progress and all that is no result to stderr.
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
@@ -119,9 +119,16 @@ def show_age(age: timedelta | None) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Say on stderr what is being waited for, if it takes longer than two seconds."""
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Say on stderr what is being waited for, if it takes longer than two seconds.
+
+    On a terminal, what the caller tells in between takes its place.
+    """
     shown = console(stderr=True).status(what) if sys.stderr.isatty() else None
+
+    def update(now: str) -> None:
+        if shown is not None:
+            shown.update(now)
 
     def show() -> None:
         if shown is None:
@@ -133,7 +140,7 @@ def progress(what: str) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield update
     finally:
         timer.cancel()
         if shown is not None:

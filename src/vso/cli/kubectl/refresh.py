@@ -18,7 +18,7 @@ from vso.apis.v1beta1 import VaultDynamicSecret, VaultPKISecret, VaultStaticSecr
 from vso.base import SystemClock, parse_duration
 from vso.cli.kubectl.exit_code import EXIT_CODES, Failed, TookTooLong
 from vso.cli.kubectl.output import Format, output_option, print_structured, progress
-from vso.cli.kubectl.secret_kind import kind_called, read_secret
+from vso.cli.kubectl.secret_kind import complete_name, kind_called, read_secret
 from vso.cli.kubectl.summary import reason_in
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
 from vso.controllers import Claimant
@@ -59,7 +59,7 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float
 
 
 @click.command("refresh", help=_HELP, short_help="Have one secret synced now.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.option("--rotate", is_flag=True, help="Fetch new credentials, or a new certificate.")
 @click.option(
     "--timeout", default=_TIMEOUT, show_default=True, callback=_duration, help="How long to wait; 0 does not wait."

@@ -8,7 +8,7 @@ from rich.text import Text
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
 from vso.cli.kubectl.output import Format, output_option, print_structured, print_table, progress
 from vso.cli.kubectl.restart import Fate, Verdict, fates_of
-from vso.cli.kubectl.secret_kind import read_secret
+from vso.cli.kubectl.secret_kind import complete_name, read_secret
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
 from vso.cli.kubectl.workload import read_users
 
@@ -35,7 +35,7 @@ _STYLES: Final = {
 
 
 @click.command("restart-plan", help=_HELP, short_help="Which workloads would restart on a change.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @output_option
 @cluster_options
 def command(target: Target, name: str, output: Format) -> None:

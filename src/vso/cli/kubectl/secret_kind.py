@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 import click
 
 from vso.apis.kinds import VAULT_DYNAMIC_SECRET, VAULT_PKI_SECRET, VAULT_STATIC_SECRET
-from vso.apis.meta import Key, Kind, Object
+from vso.apis.meta import Key, Kind, Object, PartialObject
 from vso.cli.kubectl.exit_code import Failed
-from vso.cli.kubectl.target import Cluster
+from vso.cli.kubectl.target import Cluster, Target, run
 from vso.controllers import Claimant
 from vso.kube import Client, NotFound
 
@@ -47,6 +47,8 @@ def names_of(name: str) -> tuple[tuple[Kind[Any], ...], str]:
 async def read_secret(cluster: Cluster, argument: str) -> Claimant:
     """The one object that `argument` names. Raises Failed if there is none, or more than one."""
     kinds, name = names_of(argument)
+    if cluster.namespace is None:
+        raise click.UsageError("a NAME is looked up in one namespace: leave out -A")
     found = [one for one in await asyncio.gather(*(_find(cluster, kind, name) for kind in kinds)) if one is not None]
     if len(found) == 1:
         return found[0]
@@ -58,6 +60,28 @@ async def read_secret(cluster: Cluster, argument: str) -> Claimant:
     raise Failed(
         f"no {asked} is called {name!r} {where}: `kubectl vso status -A` lists them all, -n names another namespace"
     )
+
+
+def complete_name(ctx: click.Context, _param: click.Parameter, unfinished: str) -> list[str]:
+    """The names that may be meant, for the shell; none if the cluster does not answer."""
+    given = ctx.params
+    target = Target(
+        namespace=given.get("namespace") or "", context=given.get("context"), kubeconfig=given.get("kubeconfig")
+    )
+    try:
+        found = run(target, _read_names)
+    except click.ClickException:
+        return []
+    return sorted(one for one in found if one.startswith(unfinished))
+
+
+async def _read_names(cluster: Cluster) -> set[str]:
+    kinds: list[Kind[PartialObject]] = [kind.partial() for kind in SECRET_KINDS]
+    return {
+        one.metadata.name
+        for kind in kinds
+        async for one in read_pages(cluster.client, kind, namespace=cluster.namespace)
+    }
 
 
 async def read_all(cluster: Cluster) -> list[Claimant]:

@@ -8,7 +8,7 @@ from vso.base import SystemClock
 from vso.cli.kubectl import live
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
 from vso.cli.kubectl.output import Format, output_option, print_structured, print_table, progress
-from vso.cli.kubectl.secret_kind import read_all, read_secret
+from vso.cli.kubectl.secret_kind import complete_name, read_all, read_secret
 from vso.cli.kubectl.summary import State, Summary, in_order, summarize
 from vso.cli.kubectl.summary_table import View
 from vso.cli.kubectl.target import Cluster, Target, listing_options, run
@@ -33,7 +33,7 @@ Examples:
 
 
 @click.command("status", help=_HELP, short_help="How the secrets are.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option("-w", "--watch", is_flag=True, help="Stay, and show changes as they happen.")
 @output_option
 @listing_options

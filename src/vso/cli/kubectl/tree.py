@@ -18,7 +18,7 @@ from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
 from vso.cli.kubectl.installation import Installation, find_installation, operator_option
 from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
 from vso.cli.kubectl.restart import Fate, fates_of
-from vso.cli.kubectl.secret_kind import read_secret
+from vso.cli.kubectl.secret_kind import complete_name, read_secret
 from vso.cli.kubectl.summary import State, reason_in, summarize
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
 from vso.cli.kubectl.workload import read_users
@@ -58,7 +58,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
 
 
 @click.command("tree", help=_HELP, short_help="Where a secret comes from, and who uses it.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @output_option
 @operator_option
 @cluster_options
