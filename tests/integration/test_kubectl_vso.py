@@ -44,6 +44,7 @@ def ready(operator: Operator, tenant: Tenant) -> Tenant:
     tenant.sync("lost", path="nobody", refreshAfter="1h")
     tenant.wait_synced("app")
     tenant.wait_failed("lost", "nobody")
+    tenant.wait(lambda: tenant.condition("VaultConnection", "vault", "Ready"), "a look at the server")
     return tenant
 
 
@@ -154,6 +155,7 @@ def test_refresh_waits_for_the_new_data_and_tells_a_failure(ready: Tenant) -> No
     assert rotated.code == 0
     failed = ask(ready, "refresh", "lost", "--timeout=2s")
     assert (failed.code, "data/nobody" in failed.err) == (1, True)
+    assert "Waiting for the operator" in failed.err
     ready.create("VaultStaticSecret", "alien", metadata={"labels": ALIEN}, spec=_spec(ready))
     late = ask(ready, "refresh", "alien", "--timeout=1s")
     assert (late.code, "has not answered" in late.err) == (5, True)
@@ -166,6 +168,7 @@ def test_a_bundle_has_what_helps_and_nothing_secret(ready: Tenant, tmp_path: Pat
     copy = {"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": f"data: {VALUE}"}}}
     ready.patch("VaultStaticSecret", "lost", copy)
     ready.patch("Secret", "app", copy)
+    ready.wait(lambda: ready.events("lost", "VaultClientError"), "the event of the failure")
     file = tmp_path / "bundle.tar.gz"
     answer = ask(ready, "bundle", f"--file={file}")
     assert answer.code == 0, answer.err

@@ -128,8 +128,8 @@ def show(screen: Console, report: Report, *, whole: bool) -> None:
     for one in shown:
         mark, style = _MARKS[one.result]
         because = f": not checked, because {one.because}" if one.because else ""
-        screen.print(Padding(Text.assemble((mark, style), f" {one.question}{because}"), (0, 0, 0, 2)))
+        screen.print(Padding(Text.assemble((mark, style), f" {one.question}{because}"), (0, 0, 0, 2), expand=False))
         for finding in one.findings:
             for label, text in (("", finding.what), ("why: ", finding.why), ("do:  ", finding.todo)):
                 if text:
-                    screen.print(Padding(Text.assemble((label, "dim"), text), (0, 0, 0, _INDENT)))
+                    screen.print(Padding(Text.assemble((label, "dim"), text), (0, 0, 0, _INDENT), expand=False))

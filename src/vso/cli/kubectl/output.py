@@ -21,7 +21,7 @@ from rich.text import Text
 from vso.apis import meta
 
 _PATIENCE: Final = 2.0
-_WIDEST: Final = 240
+_WIDEST: Final = 10_000
 _GAP: Final = " " * 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -72,15 +72,21 @@ def table(
 
     With `one_line` what does not fit is cut instead of folded.
     """
-    made = Table(
-        box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="", show_edge=False, show_header=header
-    )
+    made = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="", show_header=header)
+    last = len(columns) - 1
     for number, name in enumerate(columns):
-        last = number == len(columns) - 1
-        made.add_column(name, no_wrap=one_line or not last, overflow="ellipsis" if one_line else "fold")
+        # What does not fit is taken from columns that may wrap: the last one alone.
+        made.add_column(name, no_wrap=number != last, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        *cells, tail = row
+        made.add_row(*cells, _cut(tail) if one_line else tail)
     return made
+
+
+def _cut(cell: str | Text) -> Text:
+    text = Text(cell) if isinstance(cell, str) else cell.copy()
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True) -> None:
