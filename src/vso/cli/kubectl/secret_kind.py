@@ -20,6 +20,8 @@ T = TypeVar("T", bound=Object)
 
 SECRET_KINDS: Final[tuple[Kind[Any], ...]] = (VAULT_STATIC_SECRET, VAULT_DYNAMIC_SECRET, VAULT_PKI_SECRET)
 """The kinds, in the order in which they are listed."""
+_SHELL_WAITS: Final = 3.0
+"""Seconds that a shell waits for names at most."""
 _SHORT: Final = {"VaultStaticSecret": "vss", "VaultDynamicSecret": "vds", "VaultPKISecret": "vps"}
 
 
@@ -70,18 +72,19 @@ def complete_name(ctx: click.Context, _param: click.Parameter, unfinished: str) 
     )
     try:
         found = run(target, _read_names)
-    except click.ClickException:
+    except (click.ClickException, TimeoutError):
         return []
     return sorted(one for one in found if one.startswith(unfinished))
 
 
 async def _read_names(cluster: Cluster) -> set[str]:
     kinds: list[Kind[PartialObject]] = [kind.partial() for kind in SECRET_KINDS]
-    return {
-        one.metadata.name
-        for kind in kinds
-        async for one in read_pages(cluster.client, kind, namespace=cluster.namespace)
-    }
+    async with asyncio.timeout(_SHELL_WAITS):
+        return {
+            one.metadata.name
+            for kind in kinds
+            async for one in read_pages(cluster.client, kind, namespace=cluster.namespace)
+        }
 
 
 async def read_all(cluster: Cluster) -> list[Claimant]:
