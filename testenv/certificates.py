@@ -61,12 +61,12 @@ class Authority:
         )
         return cls(folder, key=key, certificate=builder.sign(key, hashes.SHA256()))
 
-    def serving(self, name: str, *, hosts: Sequence[str] = ()) -> Pair:
-        """Issue a server certificate for loopback and the further DNS names `hosts`."""
+    def serving(self, name: str, *, hosts: Sequence[str] = (), life: timedelta = _LIFE) -> Pair:
+        """Issue a server certificate for loopback and the further DNS names `hosts`; a negative `life` is over."""
         names: list[x509.GeneralName] = [x509.DNSName(host) for host in ("localhost", *hosts)]
         names.append(x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")))
         extended = ExtendedKeyUsageOID.SERVER_AUTH
-        return self._issue(name, subject=x509.Name([_common(name)]), names=names, usage=extended)
+        return self._issue(name, subject=x509.Name([_common(name)]), names=names, usage=extended, life=life)
 
     def client(self, name: str, *, groups: Sequence[str] = ()) -> Pair:
         """Issue a client certificate: its common name is the user, its organizations are the groups."""
@@ -88,11 +88,12 @@ class Authority:
         subject: x509.Name,
         names: Sequence[x509.GeneralName],
         usage: x509.ObjectIdentifier,
+        life: timedelta = _LIFE,
     ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (
-            _builder(subject, issuer=self._certificate.subject, key=key)
+            _builder(subject, issuer=self._certificate.subject, key=key, life=life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(authority, critical=False)
@@ -131,7 +132,9 @@ def _common(name: str) -> x509.NameAttribute[str]:
     return x509.NameAttribute(NameOID.COMMON_NAME, name)
 
 
-def _builder(subject: x509.Name, *, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, *, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta = _LIFE
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)  # noqa: TID251 -- certificates are checked by real servers, in real time
     return (
         x509.CertificateBuilder()
@@ -140,5 +143,5 @@ def _builder(subject: x509.Name, *, issuer: x509.Name, key: ec.EllipticCurvePriv
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFE)
+        .not_valid_after(now + life)
     )

@@ -16,6 +16,7 @@ GENERATORS: Final[Mapping[str, str]] = {
     "deploy/crds": "vso.apis.crd",
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/generated/flags": "vso.app.flag_reference",
+    "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
 }
 """Folder in the repository -> module that writes it. A generator owns its folder whole."""
 

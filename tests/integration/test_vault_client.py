@@ -31,6 +31,7 @@ from vso.vault import (
     KvType,
     LoginRefused,
     LoginRequest,
+    Mounted,
     NoData,
     NotFound,
     RateLimited,
@@ -46,12 +47,15 @@ from vso.vault import (
     Unreachable,
     VaultRequestSeen,
     WrongEngine,
+    capabilities_self,
     login,
     lookup_self,
+    mounted_at,
     read_kv,
     renew_self,
     revoke_self,
     seal_status,
+    takes_logins,
 )
 
 CLOCK = SystemClock()
@@ -289,6 +293,24 @@ async def test_a_token_without_policy_is_denied(bao: OpenBao, transport: Transpo
             await read(transport, "two/denied", token=Sensitive(bad))
         assert bad not in str(caught.value)
         assert not caught.value.transient
+
+
+async def test_what_a_token_may_do_and_see_is_told(bao: OpenBao, transport: Transport) -> None:
+    """Capabilities at a path, and the mount there; what it may not see looks like what is not there."""
+    bao.admin.enable_kv("seen", version=2)
+    bao.admin.policy("seer", 'path "seen/data/*" { capabilities = ["read", "update"] }')
+    token = Sensitive(bao.admin.create_token("seer"))
+    assert set(await capabilities_self(transport, "seen/data/x", token=token)) == {"read", "update"}
+    assert await capabilities_self(transport, "secret/data/x", token=token) == ("deny",)
+    assert await mounted_at(transport, "seen/data/x", token=token) == Mounted("seen/", "kv", "2")
+    assert await mounted_at(transport, "hidden/data/x", token=token) is None
+
+
+async def test_whether_a_mount_takes_logins_shows_without_a_token(bao: OpenBao, transport: Transport) -> None:
+    """By how it refuses to be read."""
+    bao.admin.enable("auth", "doors", engine="kubernetes")
+    assert await takes_logins(transport, "doors")
+    assert not await takes_logins(transport, "walls")
 
 
 async def test_a_token_is_looked_up_renewed_and_revoked(bao: OpenBao, transport: Transport) -> None:

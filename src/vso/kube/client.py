@@ -151,6 +151,14 @@ class Client:
         call = _call("create", core.SERVICE_ACCOUNT, service_account, subresource="token", body=body)
         return await self._object(core.TOKEN_REQUEST, call)
 
+    async def read_log(self, kind: Kind[T], pod: Key, *, container: str, lines: int) -> bytes:
+        """The last `lines` that `container` of a Pod (`kind`) wrote, each with its time.
+
+        The API server asks the Pod's node for it, and refuses with an ApiError if that has none to give.
+        """
+        query = {"container": container, "timestamps": "true", "tailLines": str(lines)}
+        return await self._transport.fetch(_call("get", kind, pod, subresource="log", query=query))
+
     async def watch(
         self,
         kind: Kind[T],

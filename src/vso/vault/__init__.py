@@ -4,6 +4,7 @@ Start at `transport` (one request) and `errors` (what can go wrong, drawn); then
 `kv`, `logical` and `pki`.
 """
 
+from vso.vault.access import Mounted, capabilities_self, mounted_at, takes_logins
 from vso.vault.auth import (
     METHODS,
     ClientCertificate,
@@ -16,7 +17,7 @@ from vso.vault.auth import (
     Source,
     SourceKind,
 )
-from vso.vault.connection import Connection, is_within
+from vso.vault.connection import Connection, is_within, tls_context
 from vso.vault.errors import (
     BadAnswer,
     CertificateNotFound,
@@ -46,10 +47,12 @@ from vso.vault.errors import (
     WrongEngine,
 )
 from vso.vault.health import SealStatus, seal_status
+from vso.vault.jwt import Claims, read_claims
 from vso.vault.kv import KvRequest, KvSecret, KvType, read_kv, read_path
 from vso.vault.lease import Lease, lookup_lease, renew_lease, revoke_lease
 from vso.vault.logical import LogicalRequest, LogicalSecret, request_secret, wire_method
 from vso.vault.login import login
+from vso.vault.mask import mask_credentials
 from vso.vault.operation import Operation, operation_of
 from vso.vault.pki import (
     Certificate,
@@ -77,6 +80,7 @@ __all__ = [
     "Certificate",
     "CertificateNotFound",
     "Ciphertext",
+    "Claims",
     "ClientCertificate",
     "CloudRefused",
     "CloudUnavailable",
@@ -99,6 +103,7 @@ __all__ = [
     "LoginRequest",
     "Method",
     "MissingCredential",
+    "Mounted",
     "NoData",
     "NotFound",
     "Null",
@@ -128,6 +133,7 @@ __all__ = [
     "VaultError",
     "VaultRequestSeen",
     "WrongEngine",
+    "capabilities_self",
     "decode_response",
     "decrypt",
     "encrypt",
@@ -139,9 +145,12 @@ __all__ = [
     "look_up_secret_id",
     "lookup_lease",
     "lookup_self",
+    "mask_credentials",
+    "mounted_at",
     "operation_of",
     "parse_certificate",
     "parse_static",
+    "read_claims",
     "read_kv",
     "read_path",
     "renew_lease",
@@ -151,6 +160,8 @@ __all__ = [
     "revoke_lease",
     "revoke_self",
     "seal_status",
+    "takes_logins",
+    "tls_context",
     "unwrap",
     "wire_method",
 ]

@@ -21,6 +21,11 @@ _SPACE: Final = re.compile(r"\s+")
 _COUNTED: Final = re.compile(r"^\d+ errors? occurred: ?\* ")
 
 
+def mask_credentials(text: str) -> str:
+    """Return `text`, whole, with whatever looks like a token, a JWT or PEM as ``***``."""
+    return _CREDENTIALS.sub(_STARS, text)
+
+
 def safe_text(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` fit for events, conditions and logs.
 
@@ -29,7 +34,7 @@ def safe_text(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in sorted((each for each in secrets if len(each) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(secret, _STARS)
-    text = _CREDENTIALS.sub(_STARS, text)
+    text = mask_credentials(text)
     text = "".join(char if char.isprintable() else " " for char in text)
     text = _COUNTED.sub("", _SPACE.sub(" ", text).strip())
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"

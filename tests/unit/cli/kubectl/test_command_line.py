@@ -1,0 +1,150 @@
+"""What can be written on the command line, and what the operator's Deployment tells of its settings."""
+
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from msgspec import structs
+
+from vso.apis import meta, names
+from vso.apis.meta import Condition, Key, ObjectMeta
+from vso.apis.v1beta1 import (
+    PendingLease,
+    VaultDynamicSecret,
+    VaultDynamicSecretStatus,
+    VaultStaticSecret,
+    VaultStaticSecretStatus,
+)
+from vso.cli.kubectl.installation import installation_of
+from vso.cli.kubectl.main import COMMANDS, main
+from vso.cli.kubectl.refresh import judge
+from vso.cli.kubectl.secret_kind import SECRET_KINDS, names_of
+from vso.cli.kubectl.workload import Workload
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself_with_examples(name: str) -> None:
+    """``--help`` works without a cluster."""
+    answer = CliRunner().invoke(main, [name, "--help"])
+    assert answer.exit_code == 0
+    assert f"kubectl vso {name} " in answer.output
+
+
+def test_the_help_lists_all_commands() -> None:
+    """Each with one line."""
+    answer = CliRunner().invoke(main, ["--help"])
+    assert answer.exit_code == 0
+    assert all(f"  {name} " in answer.output for name in COMMANDS)
+
+
+def test_a_value_may_follow_an_equals_sign() -> None:
+    """As kubectl allows: -o=xml is an unknown form, not the unknown form "=xml"."""
+    answer = CliRunner().invoke(main, ["status", "-o=xml"])
+    assert answer.exit_code == 2
+    assert "'xml'" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "name"),
+    [
+        ("app", [one.resource.kind for one in SECRET_KINDS], "app"),
+        ("vds/app", ["VaultDynamicSecret"], "app"),
+        ("VaultPKISecret/app", ["VaultPKISecret"], "app"),
+        ("vaultstaticsecrets/app", ["VaultStaticSecret"], "app"),
+    ],
+)
+def test_a_secret_is_named_with_or_without_its_kind(text: str, kinds: list[str], name: str) -> None:
+    """By name, plural or short form."""
+    found, given = names_of(text)
+    assert ([one.resource.kind for one in found], given) == (kinds, name)
+
+
+@pytest.mark.parametrize("text", ["pod/app", "vds/", "vds/a/b"])
+def test_another_kind_is_refused(text: str) -> None:
+    """With the kinds that there are."""
+    with pytest.raises(click.BadParameter, match="VaultStaticSecret"):
+        names_of(text)
+
+
+def operator(**container: Any) -> Workload:
+    """The operator's Deployment."""
+    body = {
+        "metadata": {"name": "vault-secrets-operator-controller-manager", "namespace": "ops"},
+        "spec": {
+            "template": {
+                "spec": {
+                    "serviceAccountName": "manager",
+                    "containers": [{"name": "proxy"}, {"name": "manager", "image": "x:1", **container}],
+                }
+            }
+        },
+    }
+    return meta.decode(meta.encode(body), Workload)
+
+
+def test_the_settings_are_those_of_the_deployment() -> None:
+    """Its arguments, and variables over them."""
+    found = installation_of(
+        [
+            operator(
+                args=["--leader-elect", "--watch-namespaces=a,b", "--credentials-directory=/c"],
+                env=[{"name": "VSO_GLOBAL_TRANSFORMATION_OPTIONS", "value": "exclude-raw"}],
+            )
+        ]
+    )
+    assert (found.namespace, found.account, found.image) == ("ops", Key("ops", "manager"), "x:1")
+    assert found.settings.watch_namespaces == ("a", "b")
+    assert found.settings.exclude_raw
+    assert found.doubt == ""
+
+
+def test_arguments_that_are_not_understood_leave_the_defaults_and_a_doubt() -> None:
+    """As those of a newer release."""
+    found = installation_of([operator(args=["--from-the-future=1"])])
+    assert "from-the-future" in found.doubt
+    assert found.namespace == "ops"
+
+
+SYNCED = Condition(type="SecretSynced", status="True")
+FAILED = Condition(type="SecretSynced", status="False", message="Failed, err=no role")
+
+
+def static(*conditions: Condition, refreshed: str = "", mac: str = "m") -> VaultStaticSecret:
+    """A VaultStaticSecret that is asked to be refreshed."""
+    status = VaultStaticSecretStatus(conditions=conditions, secret_mac=mac)
+    return VaultStaticSecret(
+        metadata=ObjectMeta(name="app", namespace="team", annotations={names.REFRESH: "now"}),
+        status=structs.replace(status, extensions=structs.replace(status.extensions, refreshed=refreshed)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (static(SYNCED), static(SYNCED), None),
+        (static(SYNCED), static(SYNCED, refreshed="now"), (False, "")),
+        (static(SYNCED), static(SYNCED, refreshed="now", mac="n"), (True, "")),
+        (static(SYNCED), static(FAILED), (False, "no role")),
+        (static(FAILED), static(FAILED), None),
+        (static(FAILED), static(SYNCED, refreshed="now"), (False, "")),
+        (static(), static(), None),
+    ],
+)
+def test_a_refresh_is_over_when_the_status_answers_it(
+    before: VaultStaticSecret, now: VaultStaticSecret, expected: tuple[bool, str] | None
+) -> None:
+    """By the value of the annotation, or by a failure that is news."""
+    outcome = judge(before, now, names.REFRESH)
+    assert (outcome and (outcome.changed, outcome.error)) == expected
+
+
+def test_credentials_on_their_way_are_not_there_yet() -> None:
+    """A rotation is recorded before the Secret is written."""
+    status = VaultDynamicSecretStatus(conditions=(SYNCED,))
+    extensions = structs.replace(status.extensions, rotated="now", pending=PendingLease())
+    asked = VaultDynamicSecret(
+        metadata=ObjectMeta(name="db", annotations={names.ROTATE: "now"}),
+        status=structs.replace(status, extensions=extensions),
+    )
+    assert judge(asked, asked, names.ROTATE) is None
