@@ -3,14 +3,36 @@
 A command is a module with a click command called ``command``, imported only when it is asked for.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
 import click
+import structlog
+
+from vso import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {}
 """Name of a command -> module in this package."""
+
+_WARNING: Final = 30
+
+HELP: Final = """Explain what the Vault Secrets Operator does with your resources, and what keeps it from doing it.
+
+\b
+The same program is called vso; found on the PATH as kubectl-vso, kubectl runs it:
+  kubectl vso status              how all secrets of the namespace are
+  kubectl vso doctor NAME         what is wrong with one of them, and what to do
+  kubectl vso tree NAME           where it comes from, and who uses it
+
+It works with your own rights in the cluster, and never prints a secret value.
+
+\b
+Completion of commands and options in your shell:
+  vso:          eval "$(_VSO_COMPLETE=bash_source vso)"       (zsh_source, fish_source)
+  kubectl vso:  put kubectl_complete-vso on the PATH, as installing this package does
+"""
 
 
 class Commands(click.Group):
@@ -28,9 +50,20 @@ class Commands(click.Group):
         return found
 
 
-@click.group(cls=Commands, name="kubectl vso", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, name="kubectl vso", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kubectl vso")
 def main() -> None:
-    """Explain what the Vault Secrets Operator does with your resources."""
+    """Set up what all commands need."""
+    # The layers below log; here only what is alarming counts, and never between the lines of a result.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def plugin() -> None:
+    """The program under the name by which kubectl calls it."""
+    main(prog_name="kubectl vso")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""What commands print: tables for people, JSON and YAML for programs. Colours on terminals only.
+
+Results go to stdout; progress and all that is no result to stderr.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import click
+import msgspec
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vso.apis import meta
+
+_PATIENCE: Final = 2.0
+_WIDEST: Final = 240
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class Format(StrEnum):
+    """Values of -o."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether a program reads it."""
+        return self in {Format.JSON, Format.YAML}
+
+
+output_option: Final = click.option(
+    "-o",
+    "--output",
+    "output",
+    type=click.Choice(["wide", "json", "yaml"]),
+    callback=lambda _ctx, _param, value: Format(value) if value else Format.TABLE,
+    help="More columns, or a form for programs, whose fields stay as they are from release to release.",
+)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where to print: as wide as the terminal, or as the longest line needs if it is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else _WIDEST, highlight=False, soft_wrap=False)
+
+
+def print_structured(value: Any, form: Format) -> None:
+    """Print plain values, or structs, as JSON or YAML."""
+    plain = msgspec.json.decode(meta.encode(value))
+    if form is Format.YAML:
+        click.echo(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        click.echo(msgspec.json.format(meta.encode(plain), indent=2).decode())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Columns as kubectl prints them: no lines, the last one as wide as there is room."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="", show_edge=False)
+    for number, name in enumerate(columns):
+        last = number == len(columns) - 1
+        made.add_column(name, no_wrap=not last, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table to stdout."""
+    console().print(table(columns, rows))
+
+
+def show_age(age: timedelta | None) -> str:
+    """A span of time as kubectl shows ages: ``42s``, ``5m10s``, ``3h``, ``12d``; ``-`` if it is not known."""
+    if age is None:
+        return "-"
+    seconds = max(int(age.total_seconds()), 0)
+    if seconds < 2 * _MINUTE:
+        return f"{seconds}s"
+    if seconds < 10 * _MINUTE:
+        rest = seconds % _MINUTE
+        return f"{seconds // _MINUTE}m{rest}s" if rest else f"{seconds // _MINUTE}m"
+    if seconds < 3 * _HOUR:
+        return f"{seconds // _MINUTE}m"
+    return f"{seconds // _HOUR}h" if seconds < 2 * _DAY else f"{seconds // _DAY}d"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Say on stderr what is being waited for, if it takes longer than two seconds."""
+    shown = console(stderr=True).status(what) if sys.stderr.isatty() else None
+
+    def show() -> None:
+        if shown is None:
+            click.echo(f"{what} ...", err=True)
+        else:
+            shown.start()
+
+    timer = threading.Timer(_PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if shown is not None:
+            shown.stop()
