@@ -13,7 +13,9 @@ import structlog
 
 from vso import __version__
 
-COMMANDS: Final[Mapping[str, str]] = {}
+COMMANDS: Final[Mapping[str, str]] = {
+    "render": "render",
+}
 """Name of a command -> module in this package."""
 
 _WARNING: Final = 30
