@@ -51,6 +51,7 @@ from vso.vault.lease import Lease, lookup_lease, renew_lease, revoke_lease
 from vso.vault.logical import LogicalRequest, LogicalSecret, request_secret, wire_method
 from vso.vault.login import login
 from vso.vault.operation import Operation, operation_of
+from vso.vault.path import normal_path
 from vso.vault.pki import (
     Certificate,
     PKIRequest,
@@ -139,6 +140,7 @@ __all__ = [
     "look_up_secret_id",
     "lookup_lease",
     "lookup_self",
+    "normal_path",
     "operation_of",
     "parse_certificate",
     "parse_static",

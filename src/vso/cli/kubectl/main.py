@@ -15,6 +15,7 @@ from vso import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "render": "render",
+    "lint": "lint",
 }
 """Name of a command -> module in this package."""
 

@@ -5,6 +5,7 @@ Reads YAML and JSON as kubectl does (several documents, lists, folders, ``-`` fo
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ Member = tuple[str | int, ...]
 
 STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -132,7 +134,7 @@ def show_member(member: Member) -> str:
     for step in member:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif "." in step or "/" in step:
+        elif not _PLAIN.fullmatch(step):
             text += f"[{json.dumps(step)}]"
         else:
             text += f".{step}" if text else step
@@ -225,7 +227,7 @@ def _read(path: Path) -> str:
         raise Unreadable(f"it cannot be read: {reason}", file=str(path)) from exc
 
 
-def _documents(text: str) -> Iterator[tuple[Any, yaml.Node]]:
+def _documents(text: str) -> Iterator[tuple[Any, yaml.Node | None]]:
     loader = _Loader(text)
     try:
         while loader.check_node():
