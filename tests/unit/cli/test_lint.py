@@ -125,7 +125,7 @@ BAD: Final[list[tuple[str, list[Json], str, str]]] = [
     ),
     ("unknown-field", [vss(extensions={"sources": []})], "spec.extensions", "drops it"),
     ("wrong-type", [vss(mount=5)], "spec.mount", "put it in quotes"),
-    ("wrong-type", [vss(version="3")], "spec.version", "write a integer"),
+    ("wrong-type", [vss(version="3")], "spec.version", "write an integer"),
     ("wrong-type", [vss(version=True)], "spec.version", "no integer"),
     ("wrong-type", [vss(destination=to(labels={"a": 1}))], "spec.destination.labels.a", "quotes"),
     ("wrong-type", [vss(rolloutRestartTargets={"kind": "Deployment"})], "spec.rolloutRestartTargets", "no array"),

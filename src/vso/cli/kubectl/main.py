@@ -16,6 +16,7 @@ from vso import __version__
 COMMANDS: Final[Mapping[str, str]] = {
     "render": "render",
     "lint": "lint",
+    "migrate": "migrate",
 }
 """Name of a command -> module in this package."""
 

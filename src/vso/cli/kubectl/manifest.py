@@ -19,6 +19,8 @@ Member = tuple[str | int, ...]
 
 STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+_WIDTH: Final = 1000
+"""Lines are folded beyond that: a folded template is hard to read."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
@@ -185,7 +187,7 @@ def read_manifests(names: Sequence[str], *, recursive: bool = False) -> list[Man
 def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
     """`documents` as one YAML stream, long texts as blocks, members in their order."""
     return "---\n".join(
-        yaml.dump(one, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)
+        yaml.dump(one, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=False)
         for one in documents
     )
 

@@ -25,6 +25,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "object": (dict,),
     "array": (list,),
 }
+_ARTICLES: Final = dict.fromkeys(("integer", "object", "array"), "an")
 _DAYS: Final = re.compile(r"(\d+)d")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME: Final = 253
@@ -68,7 +69,7 @@ def wrong_type(subject: Subject, _: Bundle) -> Iterator[Remark]:
         wanted = (place.schema or {}).get("type")
         if wanted and not _is(place.value, wanted):
             quoted = wanted == "string" and isinstance(place.value, int | float)
-            remedy = "put it in quotes" if quoted else f"write a {wanted}"
+            remedy = "put it in quotes" if quoted else f"write {_ARTICLES.get(wanted, 'a')} {wanted}"
             yield remark(place.member, f"{show(place.value)} is no {wanted}", remedy)
 
 
