@@ -21,6 +21,7 @@ STDIN: Final = "-"
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _WIDTH: Final = 1000
 """Lines are folded beyond that: a folded template is hard to read."""
+_JSON: Final = re.compile(r'\s*\{\s*["}]')
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
@@ -169,7 +170,7 @@ def parse(text: str, file: str = "") -> list[Manifest]:
         return [one for body, node in _documents(text) for one in _objects(body, file=file, node=node)]
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        if text.lstrip().startswith("{"):  # JSON may have tabs, YAML may not
+        if _JSON.match(text):  # it may have tabs, YAML may not
             return _parse_json(text, file)
         what = " ".join(part for part in (exc.context, exc.problem) if part)
         raise Unreadable(f"this is no YAML: {what}", file=file, line=mark.line + 1 if mark else 0) from exc

@@ -45,7 +45,7 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
             "spec.parameters.objects",
             f"{name} is only mounted as a file: add it to secretObjects, or mount the Secret that it becomes part of",
         )
-    if not wanted:
+    if not wanted or not objects:
         return draft.done()
     namespace = around.namespace_of(manifest)
     auth_ref = _login(manifest, namespace, draft)
@@ -82,7 +82,7 @@ def _login(manifest: Manifest, namespace: str, draft: Draft) -> str:
     draft.lost_all(parameters, _LOST_PARAMETERS, "spec.parameters")
     draft.check(
         "spec",
-        "Pods logged in as their own ServiceAccounts, the operator as the one called default: name another in the VaultAuth",
+        "Pods logged in as their own ServiceAccounts, the operator does as default: name another in the VaultAuth",
     )
     mount = str(parameters.get("vaultAuthMountPath") or parameters.get("vaultKubernetesMountPath") or "kubernetes")
     login = KubernetesLogin(
