@@ -184,7 +184,9 @@ def _print(shown: Preview, output: str | None, *, reveal: bool) -> None:
             for key, value in sorted(data.items())
         ]
         destination = shown.wanted.spec.destination
-        click.echo(f"Secret {shown.wanted.metadata.namespace}/{destination.name}, {len(data)} keys")
+        click.echo(
+            f"Secret {shown.wanted.metadata.namespace}/{destination.name}, {len(data)} key{'s' if len(data) != 1 else ''}"
+        )
         print_table(("KEY", "FROM", "BYTES", "VALUE"), rows)
     for remark in shown.remarks:
         click.echo(f"note: {remark}", err=True)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from vso.cli.kubectl.linting import access, reading, schema, shaping
-from vso.cli.kubectl.linting.finding import Bundle, Finding, Rule, Severity
+from vso.cli.kubectl.linting.finding import Bundle, Finding, Remark, Rule, Severity
 from vso.cli.kubectl.manifest import Unreadable, show_member
+from vso.cli.kubectl.subject import Subject
 
 UNREADABLE: Final = "unreadable"
 """Name under which a file that has no objects is told."""
@@ -56,25 +57,33 @@ RULES: Final = (
 
 
 def findings(bundle: Bundle, *, strict: bool = False, skip: Collection[str] = ()) -> Iterator[Finding]:
-    """What the rules say, object by object; with `strict` warnings are errors."""
+    """What the rules say, object by object, in the order of the lines; with `strict` warnings are errors."""
     for subject in bundle.subjects:
-        manifest = subject.manifest
-        for rule in RULES:
-            if rule.name in skip:
-                continue
+        found = (_finding(rule, one, subject, strict=strict) for rule, one in _remarks(subject, bundle, skip))
+        yield from sorted(found, key=lambda one: one.line)
+
+
+def _remarks(subject: Subject, bundle: Bundle, skip: Collection[str]) -> Iterator[tuple[Rule, Remark]]:
+    for rule in RULES:
+        if rule.name not in skip:
             for one in rule.check(subject, bundle):
-                yield Finding(
-                    severity=_severity(rule, strict=strict),
-                    rule=rule.name,
-                    file=manifest.file,
-                    line=one.line or manifest.line(one.member),
-                    kind=manifest.kind,
-                    namespace=subject.namespace,
-                    name=manifest.name,
-                    member=show_member(one.member),
-                    problem=one.problem,
-                    remedy=one.remedy,
-                )
+                yield rule, one
+
+
+def _finding(rule: Rule, one: Remark, subject: Subject, *, strict: bool) -> Finding:
+    manifest = subject.manifest
+    return Finding(
+        severity=Severity.ERROR if strict and rule.severity is Severity.WARNING else rule.severity,
+        rule=rule.name,
+        file=manifest.file,
+        line=one.line or manifest.line(one.member),
+        kind=manifest.kind,
+        namespace=subject.namespace,
+        name=manifest.name,
+        member=show_member(one.member),
+        problem=one.problem,
+        remedy=one.remedy,
+    )
 
 
 def unreadable(error: Unreadable) -> Finding:
@@ -91,7 +100,3 @@ def unreadable(error: Unreadable) -> Finding:
         problem=str(error),
         remedy="write Kubernetes objects in YAML or JSON; render a chart with `helm template` first",
     )
-
-
-def _severity(rule: Rule, *, strict: bool) -> Severity:
-    return Severity.ERROR if strict and rule.severity is Severity.WARNING else rule.severity

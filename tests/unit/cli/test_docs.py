@@ -1,0 +1,55 @@
+"""The guides to `lint`, `render` and `migrate`: their commands are run, and print what the pages show."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Final
+
+import pytest
+from click.testing import CliRunner
+
+from vso.cli.kubectl.linting import RULES
+from vso.cli.kubectl.main import main
+
+GUIDES: Final = Path(__file__).parents[3] / "docs" / "how-to"
+_BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]*?) -->\n\n)?```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TITLE: Final = re.compile(r'title="([^"]+)"')
+_RUN: Final = "run without a cluster"
+
+
+def lines(text: str) -> list[str]:
+    """Lines without the space at their ends, which pads columns."""
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("page", ["lint-in-ci.md", "migrate-from-others.md"])
+def test_commands_of_the_guides_print_what_they_show(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks with a title are files; output of a command whose exit code is not 0 counts, too."""
+    monkeypatch.chdir(tmp_path)
+    output, ran = "", 0
+    for mark, _, head, text in _BLOCK.findall((GUIDES / page).read_text()):
+        title = _TITLE.search(head)
+        if title:
+            Path(title[1]).write_text(text)
+        elif mark == _RUN:
+            command, _, file = text.strip().partition(" > ")
+            result = CliRunner().invoke(main, shlex.split(command.removeprefix("kubectl vso ")))
+            output, ran = result.output, ran + 1
+            if file:
+                Path(file).write_text(result.stdout)
+                output = result.stderr
+        elif mark == "prints":
+            assert lines(output) == lines(text)
+    assert ran
+
+
+def test_the_table_of_rules_is_complete() -> None:
+    """Name, severity and the first line of what each rule says of itself."""
+    rows = [
+        f"| `{rule.name}` | {rule.severity.value} | {(rule.check.__doc__ or '').splitlines()[0].rstrip('.')} |"
+        for rule in RULES
+    ]
+    table = (GUIDES / "lint-in-ci.md").read_text().partition("## Rules")[2].strip().splitlines()
+    assert table[2:] == rows
