@@ -115,7 +115,7 @@ BAD: Final[list[tuple[str, list[Json], str, str]]] = [
     ("unknown-kind", [an("Banana")], "kind", "write one of VaultConnection"),
     ("unknown-kind", [vss() | {"apiVersion": "secrets.hashicorp.com/v1"}], "apiVersion", "v1beta1"),
     ("unknown-field", [vss(refreshafter="5s")], "spec.refreshafter", "did you mean refreshAfter?"),
-    ("unknown-field", [vss(destination=to(lables={}))], "spec.destination.lables", "did you mean labels?"),
+    ("unknown-field", [vss(destination=to(label={}))], "spec.destination.label", "did you mean labels?"),
     ("unknown-field", [vss() | {"sepc": {}}], "sepc", "did you mean spec?"),
     (
         "unknown-field",

@@ -131,6 +131,17 @@ def items(value: Any, *member: str | int) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+def blocks(value: Any, *member: str | int) -> list[Mapping[str, Any]]:
+    """The mappings in the list at `member`; what else it has is passed over."""
+    return [one for one in items(value, *member) if isinstance(one, Mapping)]
+
+
+def number(value: Any) -> int:
+    """`value` as a whole number; 0 if it is none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
 def show_member(member: Member) -> str:
     """`member` as people write it: ``spec.destination.transformation.includes[0]``."""
     text = ""

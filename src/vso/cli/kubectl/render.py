@@ -183,10 +183,8 @@ def _print(shown: Preview, output: str | None, *, reveal: bool) -> None:
             (Text(key), shown.origins[key].value, str(len(value)), Text(_show(value) if reveal else MASK))
             for key, value in sorted(data.items())
         ]
-        destination = shown.wanted.spec.destination
-        click.echo(
-            f"Secret {shown.wanted.metadata.namespace}/{destination.name}, {len(data)} key{'s' if len(data) != 1 else ''}"
-        )
+        name = f"{shown.wanted.metadata.namespace}/{shown.wanted.spec.destination.name}"
+        click.echo(f"Secret {name}, {len(data)} key{'s' if len(data) != 1 else ''}")
         print_table(("KEY", "FROM", "BYTES", "VALUE"), rows)
     for remark in shown.remarks:
         click.echo(f"note: {remark}", err=True)

@@ -58,7 +58,7 @@ def subject_of(manifest: Manifest, *, namespace: str) -> Subject:
     if definition is not None:
         try:
             obj = meta.decode(json.dumps(manifest.body, default=str), definition.kind.type)
-        except msgspec.ValidationError:
+        except (msgspec.DecodeError, ValueError):  # NaN is no JSON either
             obj = None
         else:
             obj = structs.replace(obj, metadata=structs.replace(obj.metadata, namespace=where))

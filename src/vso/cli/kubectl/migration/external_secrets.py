@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vso.apis.v1beta1 import Destination, KvType, Transformation
-from vso.cli.kubectl.manifest import Manifest, items, mapping
+from vso.cli.kubectl.manifest import Manifest, blocks, mapping, number
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings, duration_of
 from vso.cli.kubectl.migration.secret_stores import CLUSTER, GROUP, home_of, vault_of
 from vso.cli.kubectl.migration.shaping import field_expression, field_template, shaping_of, within
@@ -63,10 +63,10 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         namespace=vault_namespace,
         destination=_destination(manifest, target, shaping, draft),
         refresh_after=_refresh_after(spec, draft),
-        version=int(version) if version.isdecimal() else 0,
+        version=number(version),
     )
     _differences(target, policy, draft)
-    if version and not version.isdecimal():
+    if version and not number(version):
         draft.check("spec.data", f"version {version!r} is no number: the latest is read")
     resource = resource_for(source, order, draft, "spec")
     draft.add(resource, name=manifest.name, namespace=around.namespace_of(manifest))
@@ -75,14 +75,14 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
 
 def _wanted(spec: Mapping[str, Any], draft: Draft) -> _Wanted:
     wanted = _Wanted()
-    for at, one in enumerate(items(spec, "data")):
+    for at, one in enumerate(blocks(spec, "data")):
         where, ref = f"spec.data[{at}]", mapping(one, "remoteRef")
         draft.lost_all(one, {"sourceRef": "stores and generators of single keys have no counterpart"}, where)
         strategy = _check_ref(ref, f"{where}.remoteRef", draft)
         wanted.paths[str(ref.get("key", "")), str(ref.get("version") or "")] = None
         found = str(ref["property"]) if ref.get("property") else None
         wanted.fields[str(one.get("secretKey", ""))] = (found, strategy == "Base64")
-    for at, one in enumerate(items(spec, "dataFrom")):
+    for at, one in enumerate(blocks(spec, "dataFrom")):
         where, ref = f"spec.dataFrom[{at}]", mapping(one, "extract")
         draft.lost_all(
             one,
@@ -216,7 +216,7 @@ def _destination(manifest: Manifest, target: Mapping[str, Any], shaping: Transfo
 def _refresh_after(spec: Mapping[str, Any], draft: Draft) -> str:
     text = str(spec.get("refreshInterval") or _DEFAULT_INTERVAL)
     policy = str(spec.get("refreshPolicy") or "Periodic")
-    if spec.get("refreshInterval") in {0, "0"}:
+    if str(spec.get("refreshInterval")) == "0":
         text = "0s"
     try:
         interval = duration_of(text)
@@ -233,7 +233,7 @@ def _refresh_after(spec: Mapping[str, Any], draft: Draft) -> str:
 def _differences(target: Mapping[str, Any], policy: str, draft: Draft) -> None:
     if policy == "Orphan":
         draft.check("spec.target.creationPolicy", "Orphan: the Secret goes with the VaultStaticSecret")
-    if target.get("deletionPolicy") not in {None, "Retain"}:
+    if str(target.get("deletionPolicy") or "Retain") != "Retain":
         draft.check("spec.target.deletionPolicy", "if the secret in Vault is deleted, the Secret stays as it is")
     if target.get("immutable"):
         draft.check("spec.target.immutable", "the Secret can be changed; an immutable one must be deleted before")

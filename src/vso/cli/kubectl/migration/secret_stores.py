@@ -3,7 +3,6 @@
 Field names: https://external-secrets.io/latest/provider/hashicorp-vault/.
 """
 
-import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,7 +19,7 @@ from vso.apis.v1beta1 import (
     VaultConnection,
     VaultConnectionSpec,
 )
-from vso.cli.kubectl.manifest import Manifest, items, mapping
+from vso.cli.kubectl.manifest import Manifest, blocks, items, mapping
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings
 from vso.cli.kubectl.migration.store_login import METHODS, same_key
 
@@ -73,15 +72,15 @@ def _connection(store: Manifest, vault: Mapping[str, Any], home: str, draft: Dra
     if vault.get("caBundle"):
         name = f"{store.name}-ca"
         try:
-            pem = b64decode(str(vault["caBundle"]), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+            pem = b64decode("".join(str(vault["caBundle"]).split()), validate=True).decode()
+        except ValueError:
             draft.lost(f"{_VAULT}.caBundle", "it is no base64 of PEM certificates")
         else:
             draft.add(core.ConfigMap(data={_CA_KEY: pem}), name=name, namespace=home)
             authority = AuthoritySource(config_map_ref=ConfigMapKey(name=name))
     elif provider:
         name, key = str(provider.get("name", "")), str(provider.get("key") or _CA_KEY)
-        if provider.get("namespace") not in {None, "", home}:
+        if str(provider.get("namespace") or home) != home:
             draft.lost(f"{_VAULT}.caProvider.namespace", f"CAs are read in the namespace {home} alone: copy it there")
         if provider.get("type") == "ConfigMap":
             authority = AuthoritySource(config_map_ref=ConfigMapKey(name=name, key="" if key == _CA_KEY else key))
@@ -103,7 +102,7 @@ def _auth(store: Manifest, vault: Mapping[str, Any], draft: Draft) -> VaultAuthS
         told = f"the store has {', '.join(named)}" if named else "the store has no login that can be converted"
         draft.lost(_AUTH, f"{told}: write a VaultAuth called {store.name} by hand")
         return None
-    login = METHODS[named[0]](auth[named[0]], f"{_AUTH}.{named[0]}", draft)
+    login = METHODS[named[0]](mapping(auth, named[0]), f"{_AUTH}.{named[0]}", draft)
     cluster = store.kind == CLUSTER
     namespaces = _namespaces(vault)
     if len(namespaces) > 1:
@@ -128,7 +127,7 @@ def _auth(store: Manifest, vault: Mapping[str, Any], draft: Draft) -> VaultAuthS
 
 
 def _allowed(store: Manifest, draft: Draft) -> tuple[str, ...]:
-    conditions = items(store.body, "spec", "conditions")
+    conditions = blocks(store.body, "spec", "conditions")
     if not conditions:
         return ("*",)
     named: list[str] = []
@@ -136,7 +135,7 @@ def _allowed(store: Manifest, draft: Draft) -> tuple[str, ...]:
         named += [str(name) for name in items(one, "namespaces")]
         reason = "namespaces are admitted by name: add theirs to allowedNamespaces"
         draft.lost_all(
-            one if isinstance(one, dict) else {},
+            one,
             {"namespaceSelector": reason, "namespaceRegexes": reason},
             f"spec.conditions[{at}]",
         )

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from vso.apis.v1beta1 import Destination
-from vso.cli.kubectl.manifest import Manifest, items, mapping
+from vso.cli.kubectl.manifest import Manifest, blocks, mapping
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings, name_of
 from vso.cli.kubectl.migration.login import KubernetesLogin, add_login
 from vso.cli.kubectl.migration.shaping import field_template, shaping_of
@@ -38,8 +38,8 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         draft.lost("spec.provider", f"the provider is {provider or 'none'}; only vault can be converted")
         return draft.done()
     objects = _objects(manifest, draft)
-    wanted = items(manifest.body, "spec", "secretObjects")
-    used = {str(entry.get("objectName")) for one in wanted for entry in items(one, "data")}
+    wanted = blocks(manifest.body, "spec", "secretObjects")
+    used = {str(entry.get("objectName")) for one in wanted for entry in blocks(one, "data")}
     for name in objects.keys() - used:
         draft.lost(
             "spec.parameters.objects",
@@ -103,7 +103,7 @@ def _convert_secret(one: Mapping[str, Any], where: str, frame: _Frame) -> None:
     plain: list[str] = []
     templates: dict[str, str] = {}
     try:
-        for entry in items(one, "data"):
+        for entry in blocks(one, "data"):
             found, key = _object(entry, frame), str(entry.get("key", ""))
             targets[target_of(str(found.get("secretPath", "")))] = mapping(found, "secretArgs")
             text = _template(key, found)

@@ -15,7 +15,7 @@ from vso.apis.v1beta1 import (
     TokenAuth,
     UserpassAuth,
 )
-from vso.cli.kubectl.manifest import dig, items, mapping
+from vso.cli.kubectl.manifest import dig, items, mapping, number
 from vso.cli.kubectl.migration.draft import Draft
 from vso.cli.kubectl.migration.login import DEFAULT_ACCOUNT
 
@@ -82,7 +82,7 @@ def _jwt(block: Mapping[str, Any], member: str, draft: Draft) -> dict[str, Any]:
         }
     account, audiences = _account(mapping(request, "serviceAccountRef"), member, draft)
     audiences = tuple(str(one) for one in items(request, "audiences")) or audiences
-    seconds = int(request.get("expirationSeconds") or 0)
+    seconds = number(request.get("expirationSeconds"))
     jwt = JwtAuth(role=role, service_account=account, audiences=audiences, token_expiration_seconds=seconds)
     return {"method": "jwt", "mount": mount, "jwt": jwt}
 

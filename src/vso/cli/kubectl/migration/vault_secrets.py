@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vso.apis.v1beta1 import Destination, Transformation
-from vso.cli.kubectl.manifest import Manifest, items, mapping
+from vso.cli.kubectl.manifest import Manifest, items, mapping, number
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings
 from vso.cli.kubectl.migration.login import KubernetesLogin, add_login
 from vso.cli.kubectl.migration.shaping import field_template, in_actions, shaping_of
@@ -55,7 +55,7 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         namespace=str(spec.get("vaultNamespace") or ""),
         destination=destination,
         refresh_after=_INTERVAL if target.key_value else "",
-        version=int(spec.get("version") or 0),
+        version=number(spec.get("version")),
         parameters=mapping(spec, "engineOptions"),
     )
     draft.add(resource_for(target, order, draft, "spec"), name=manifest.name, namespace=namespace)
