@@ -112,6 +112,18 @@ async def test_the_file_has_the_text_that_it_had(template: str, expected: bytes)
     assert lost(result) == []
 
 
+async def test_a_file_without_a_template_may_be_json() -> None:
+    """As the annotation for all of them says."""
+    result = migrated(injected(agent__inject__default__template="json", agent__limits__cpu="1"))
+    assert await data_of(result, FIELDS) == {"db": b'{"password":"p@ss","user":"alice"}'}
+    assert lost(result) == []
+
+
+def test_the_place_of_the_files_is_told() -> None:
+    """If it is not the usual one."""
+    assert "at /etc/app, and" in to_check(migrated(injected(secret__volume__path="/etc/app")))[0]
+
+
 @pytest.mark.parametrize(
     ("path", "template", "kind", "spec"),
     [
@@ -199,6 +211,7 @@ def test_workloads_without_injection_are_passed_over() -> None:
         (injected(ca__cert="/ca"), "caCertSecretRef"),
         (injected(client__cert="/c"), "client certificates"),
         (injected(proxy__address="http://p"), "proxyURL"),
+        (injected(brand__new="x"), "vault.hashicorp.com/brand-new: the converter does not know it"),
         (workload(), "no vault.hashicorp.com/agent-inject-secret-NAME"),
     ],
 )

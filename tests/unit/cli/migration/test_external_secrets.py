@@ -227,6 +227,8 @@ def test_keys_of_a_cloud_are_taken_with_a_word_on_their_names() -> None:
         ({"auth": {"kubernetes": {"role": "r", "secretRef": ref("s", "t")}}}, "kubernetes.secretRef", "ServiceAccount"),
         ({"auth": {}}, "vault.auth", "no login that can be converted"),
         ({"auth": {"kubernetes": {"role": "r"}, "tokenSecretRef": ref("t", "token")}}, "vault.auth", "by hand"),
+        ({"new": True}, "vault.new", "does not know"),
+        ({"auth": {"kubernetes": {"role": "r", "serviceAccountRef": {"name": "s"}}, "new": 1}}, "auth.new", "know"),
         ({"forwardInconsistent": True}, "forwardInconsistent", "not forwarded"),
         ({"readYourWrites": True}, "readYourWrites", "writes nothing"),
         ({"tls": {"certSecretRef": ref("a", "b")}}, "vault.tls", "client certificates"),
@@ -488,6 +490,45 @@ def test_what_has_no_counterpart_is_listed_and_no_half_of_it_made(
     assert said in lost(result)[0]
     assert "VaultStaticSecret shop/till" not in made(result)
     assert result.notes[0].line > 0
+
+
+@pytest.mark.parametrize(
+    ("target", "spec", "member", "said"),
+    [
+        ({"new": 1}, {}, "spec.target.new", "does not know"),
+        ({"template": {"new": 1}}, {}, "spec.target.template.new", "does not know"),
+        ({}, {"new": 1}, "spec.new", "does not know"),
+        ({}, {"data": [{**field("a", "a"), "new": 1}]}, "spec.data[0].new", "does not know"),
+        ({}, {"data": [field("a", "a", new=1)]}, "spec.data[0].remoteRef.new", "does not know"),
+        ({}, {"dataFrom": [{"extract": {"key": "a"}, "new": 1}]}, "spec.dataFrom[0].new", "does not know"),
+    ],
+)
+def test_fields_that_are_not_known_are_listed(target: Json, spec: Json, member: str, said: str) -> None:
+    """Of a later release, say; the resource is made."""
+    result = migrated(store(), external(target, **spec))
+    assert [note.partition(":")[0] for note in lost(result)] == [member]
+    assert said in lost(result)[0]
+    assert "VaultStaticSecret shop/till" in made(result)
+
+
+def test_defaults_that_a_cluster_fills_in_are_no_news() -> None:
+    """As `kubectl get -o yaml` prints them."""
+    remote = {
+        "conversionStrategy": "Default",
+        "decodingStrategy": "None",
+        "metadataPolicy": "None",
+        "nullBytePolicy": "Ignore",
+    }
+    target = {
+        "creationPolicy": "Owner",
+        "deletionPolicy": "Retain",
+        "template": {"engineVersion": "v2", "mergePolicy": "Replace"},
+    }
+    one = external(target, dataFrom=[{"extract": {"key": "till", **remote}}], refreshPolicy="Periodic")
+    one["status"] = {"conditions": []}
+    result = migrated(store(), one)
+    assert result.notes == ()
+    assert "VaultStaticSecret shop/till" in made(result)
 
 
 def test_labels_that_are_templates_are_listed() -> None:

@@ -158,6 +158,7 @@ def test_the_path_tells_the_kind(object_: Json, kind: str, spec: Json) -> None:
         (a_class(objects="{"), "spec.parameters.objects", "no list"),
         (a_class(DB, {**DB, "objectName": "file"}), "spec.parameters.objects", "file is only mounted"),
         (a_class(secrets=[]), "spec.parameters.objects", "pw is only mounted"),
+        (a_class(new="x"), "spec.parameters.new", "does not know"),
         (a_class(vaultCACertPath="/ca"), "spec.parameters.vaultCACertPath", "caCertSecretRef"),
         (a_class(vaultTLSClientCertPath="/c"), "spec.parameters.vaultTLSClientCertPath", "client certificates"),
         (

@@ -139,6 +139,13 @@ def test_what_has_no_counterpart_is_listed_and_nothing_made(spec: Json, member: 
     assert result.objects == ()
 
 
+def test_a_field_that_is_not_known_is_listed() -> None:
+    """The resource is made."""
+    result = migrated(vault_secret(new=1))
+    assert lost(result) == ["spec.new: the converter does not know it"]
+    assert "VaultStaticSecret shop/till" in made(result)
+
+
 def test_a_parameter_without_a_counterpart_is_listed() -> None:
     """The resource is made without it."""
     options = {"common_name": "a", "serial_number": "1"}

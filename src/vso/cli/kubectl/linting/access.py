@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from vso.apis.merge import login_problems
-from vso.apis.meta import Key
+from vso.apis.meta import Key, Ref
+from vso.apis.policy import is_allowed, refusal
 from vso.apis.reference import InvalidReference, parse_reference
 from vso.apis.v1beta1 import VaultAuth, VaultAuthGlobal, VaultConnection
 from vso.cli.kubectl.linting.finding import Bundle, Remark, parted, remark
@@ -17,8 +18,6 @@ _AUTH_REF: Final[Member] = ("spec", "vaultAuthRef")
 _CONNECTION_REF: Final[Member] = ("spec", "vaultConnectionRef")
 _GLOBAL_REF: Final[Member] = ("spec", "vaultAuthGlobalRef")
 _PERMISSIVE: Final = Policy(own_credentials=True, ambient_namespaces=("*",), credentials_directory="/")
-_REFUSED: Final = "may not use"
-"""In a refusal of `vso.apis.policy`, which the merge of a VaultAuthGlobal words as any other problem."""
 _NO_TLS: Final = "http://"
 _LOCAL: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
@@ -42,40 +41,32 @@ def missing_object(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
 def not_allowed(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
     """Uses of a VaultAuth, VaultAuthGlobal or VaultConnection that it does not allow."""
     claimant, auth = claimant_of(subject.obj), subject.has(VaultAuth)
-    try:
-        if claimant is not None:
-            where = _AUTH_REF
-            namespace, options = subject.namespace, bundle.options
+    if claimant is not None:
+        try:
             resolve(
                 claimant.spec.vault_auth_ref,
-                consumer=namespace,
+                consumer=subject.namespace,
                 references=bundle,
-                options=options,
+                options=bundle.options,
                 policy=_PERMISSIVE,
             )
-        elif auth is not None and _knows_global(auth, bundle):
-            where = _GLOBAL_REF
-            resolve_auth(auth, references=bundle, options=bundle.options)
-    except NotAllowed as exc:
-        yield remark(where, *parted(str(exc), "; "))
-    except AuthInvalid as exc:
-        if auth is not None and _REFUSED in str(exc):
-            yield remark(where, *parted(str(exc), "; "))
-    except SyncError:
-        return
+        except NotAllowed as exc:
+            yield remark(_AUTH_REF, *parted(str(exc), "; "))
+        except SyncError:
+            return  # told by other rules
+    elif auth is not None and (refused := _refusal_of_global(auth, bundle)):
+        yield remark(_GLOBAL_REF, *parted(refused, "; "))
 
 
 def incomplete_login(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
     """VaultAuths that do not add up to a login, with what they inherit."""
     auth = subject.has(VaultAuth)
-    if auth is None or not _knows_global(auth, bundle):
+    if auth is None or not _knows_global(auth, bundle) or _refusal_of_global(auth, bundle):
         return
     try:
         problems = login_problems(resolve_auth(auth, references=bundle, options=bundle.options).merged)
     except AuthInvalid as exc:
-        problems = tuple(one for one in (str(exc),) if _REFUSED not in one)
-    except SyncError:
-        return
+        problems = (str(exc),)
     for problem in problems:
         yield remark(("spec",), *parted(problem, "; "))
 
@@ -152,9 +143,9 @@ def _targets(subject: Subject, bundle: Bundle) -> Iterator[tuple[Member, str, Ke
         except InvalidReference:
             continue
     auth = subject.has(VaultAuth)
-    ref = auth.spec.vault_auth_global_ref if auth is not None else None
-    if ref is not None and ref.name:
-        yield _GLOBAL_REF, "VaultAuthGlobal", Key(ref.namespace or subject.namespace, ref.name)
+    shared_key = _global_of(auth) if auth is not None else None
+    if shared_key is not None:
+        yield _GLOBAL_REF, "VaultAuthGlobal", shared_key
     claimant = claimant_of(subject.obj)
     refs = claimant.spec.destination.transformation.transformation_refs if claimant is not None else ()
     for at, one in enumerate(refs):
@@ -174,12 +165,33 @@ def _find(bundle: Bundle, kind: str, key: Key) -> object | None:
             return bundle.transformation(key)
 
 
+def _refusal_of_global(auth: VaultAuth, bundle: Bundle) -> str:
+    """Why `auth` may not inherit from the VaultAuthGlobal that it names; empty if it may, or if nothing is known."""
+    key = _global_of(auth)
+    shared = bundle.shared(key) if key is not None else None
+    if shared is None or is_allowed(
+        auth.metadata.namespace,
+        restricted=shared.key,
+        allowed=shared.spec.allowed_namespaces,
+        operator_namespace=bundle.options.operator_namespace,
+    ):
+        return ""
+    restricted = Ref("VaultAuthGlobal", shared.key)
+    return refusal(auth.metadata.namespace, restricted=restricted, allowed=shared.spec.allowed_namespaces)
+
+
+def _global_of(auth: VaultAuth) -> Key | None:
+    ref = auth.spec.vault_auth_global_ref
+    return Key(ref.namespace or auth.metadata.namespace, ref.name) if ref is not None and ref.name else None
+
+
 def _knows_global(auth: VaultAuth, bundle: Bundle) -> bool:
     """Whether what `auth` inherits is in the files; else nothing can be said."""
     ref = auth.spec.vault_auth_global_ref
     if ref is None or (not ref.name and not ref.allow_default):
         return True
-    return bool(ref.name) and bundle.shared(Key(ref.namespace or auth.metadata.namespace, ref.name)) is not None
+    key = _global_of(auth)
+    return key is not None and bundle.shared(key) is not None
 
 
 def _parse(text: str, subject: Subject, bundle: Bundle) -> Key:

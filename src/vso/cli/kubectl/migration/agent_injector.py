@@ -26,6 +26,7 @@ _POD_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
 _POD_TEMPLATE: Final = ("spec", "template")
 _INTERVAL: Final = "5m"
 _LIST: Final = '{{ range $key, $value := .Secrets }}{{ $key }}: {{ $value }}{{ "\\n" }}{{ end }}'
+_JSON: Final = "{{ .Secrets | toJson }}"
 _WITH: Final = re.compile(
     r"""(?P<before>\s*)\{\{(?P<trim_before>-?)\s*with\s+secret\s+["`](?P<path>[^"`]+)["`](?P<args>[^}]*?)\s*(?P<trim_start>-?)\}\}"""
     r"""(?P<body>.*)\{\{(?P<trim_end>-?)\s*end\s*(?P<trim_after>-?)\}\}(?P<after>\s*)""",
@@ -63,6 +64,31 @@ _LOST: Final[Mapping[str, str]] = {
 }
 
 
+_KNOWN: Final = frozenset(
+    {
+        *("agent-inject", "role", "service", "namespace", "auth-type", "auth-path", "auth-config-role"),
+        *("tls-skip-verify", "tls-server-name", "tls-secret", "preserve-secret-case", "agent-inject-default-template"),
+        *(
+            "secret-volume-path",
+            "agent-inject-status",
+            "agent-inject-containers",
+            "agent-image",
+            "log-level",
+            "log-format",
+        ),
+        *("agent-pre-populate", "agent-pre-populate-only", "agent-init-first", "agent-revoke-on-shutdown"),
+        *("agent-copy-volume-mounts", "agent-share-process-namespace", "agent-set-security-context"),
+        *("agent-service-account-token-volume-name", "agent-enable-quit", "agent-revoke-grace"),
+    }
+)
+"""Read here, or about the agent itself, which is not needed any more."""
+_FAMILIES: Final = (
+    *("agent-inject-secret-", "agent-inject-template-", "agent-inject-file-", "agent-inject-command-"),
+    *("agent-inject-perms-", "preserve-secret-case-", "agent-limits-", "agent-requests-", "agent-run-as-"),
+    *("secret-volume-path-", "agent-json-patch", "agent-init-json-patch", "template-"),
+)
+
+
 def annotated(manifest: Manifest) -> bool:
     """Whether the injector would do something."""
     return str(_annotations(manifest).get(_INJECT, "")).lower() == "true"
@@ -72,9 +98,11 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
     """One resource for each injected secret, and a login as the Pod had it."""
     draft, found = Draft(manifest), _annotations(manifest)
     where = _member(manifest)
-    for name, reason in _LOST.items():
-        if found.get(PREFIX + name):
-            draft.lost(where, f"{PREFIX}{name}: {reason}")
+    for name in (key.removeprefix(PREFIX) for key in found if key.startswith(PREFIX)):
+        if name in _LOST:
+            draft.lost(where, f"{PREFIX}{name}: {_LOST[name]}")
+        elif name not in _KNOWN and not name.startswith(_FAMILIES):
+            draft.lost(where, f"{PREFIX}{name}: the converter does not know it")
     names = sorted(key.removeprefix(_SECRET) for key in found if key.startswith(_SECRET))
     if not names:
         draft.lost(where, f"no {_SECRET}NAME annotation tells what is injected")
@@ -85,10 +113,12 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         return draft.done()
     made = [one for one in names if _convert_secret(one, found, _Frame(draft, auth_ref, namespace))]
     if made:
+        secrets = ", ".join(_secret_name(manifest, one) for one in made)
+        folder = found.get(f"{PREFIX}secret-volume-path") or "/vault/secrets"
         draft.check(
             where,
-            f"mount the Secrets {', '.join(_secret_name(manifest, one) for one in made)} at /vault/secrets, and take "
-            "the annotations away; the values are kept in the cluster from now on",
+            f"mount the Secrets {secrets} at {folder}, and take the annotations away; "
+            "the values are kept in the cluster from now on",
         )
     return draft.done()
 
@@ -123,7 +153,7 @@ def _convert_secret(name: str, found: Mapping[str, Any], frame: _Frame) -> bool:
         return False
     text = str(found.get(f"{_INJECT}-template-{name}") or "")
     try:
-        read = _rewritten(text) if text else _Read(target_of(str(found[_SECRET + name])), _LIST)
+        read = _rewritten(text) if text else _Read(target_of(str(found[_SECRET + name])), _plain(found))
     except ValueError as exc:
         draft.lost(frame.where, f"{name}: {exc}")
         return False
@@ -148,6 +178,11 @@ def _convert_secret(name: str, found: Mapping[str, Any], frame: _Frame) -> bool:
     )
     draft.add(resource_for(read.target, order, draft, frame.where), name=secret, namespace=frame.namespace)
     return True
+
+
+def _plain(found: Mapping[str, Any]) -> str:
+    """The template of a secret that has none of its own."""
+    return _JSON if found.get(f"{_INJECT}-default-template") == "json" else _LIST
 
 
 def _rewritten(text: str) -> _Read:

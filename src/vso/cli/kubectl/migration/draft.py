@@ -1,7 +1,7 @@
 """What converters are given and what they make: objects of ours, and notes on what is not as it was."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -96,6 +96,12 @@ class Draft:
         for name, text in members.items():
             if value.get(name):
                 self.lost(f"{where}.{name}" if where else name, text)
+
+    def rest(self, value: Mapping[str, Any], known: Collection[str], where: str) -> None:
+        """Note the members of `value` that the converter does not know."""
+        for name in value:
+            if name not in known and value[name] not in (None, "", False, [], {}):
+                self.lost(f"{where}.{name}", "the converter does not know it")
 
     def add(self, obj: Object, *, name: str, namespace: str) -> None:
         """Take an object, under that name."""

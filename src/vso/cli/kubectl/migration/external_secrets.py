@@ -26,6 +26,20 @@ _REFUSED: Final[Mapping[str, str]] = {
 }
 
 
+_SPEC: Final = ("refreshInterval", "refreshPolicy", "secretStoreRef", "target", "data", "dataFrom")
+_TARGET: Final = ("name", "creationPolicy", "deletionPolicy", "template", "immutable")
+_TEMPLATE: Final = ("type", "data", "metadata", "engineVersion", "mergePolicy", "templateFrom")
+_REMOTE: Final = (
+    "key",
+    "property",
+    "version",
+    "metadataPolicy",
+    "conversionStrategy",
+    "decodingStrategy",
+    "nullBytePolicy",
+)
+
+
 @dataclass(slots=True)
 class _Wanted:
     """What the Secret gets from Vault: `fields` by key, None for a whole secret as JSON; or `everything`."""
@@ -38,12 +52,19 @@ class _Wanted:
 def convert(manifest: Manifest, around: Surroundings) -> Converted:
     """A VaultStaticSecret of the name of the ExternalSecret; none if a part of its data would be missing."""
     draft = Draft(manifest)
+    _convert(draft, around)
+    _look_for_others(mapping(manifest.body, "spec"), draft)
+    return draft.done()
+
+
+def _convert(draft: Draft, around: Surroundings) -> None:
+    manifest = draft.manifest
     spec = mapping(manifest.body, "spec")
     target = mapping(spec, "target")
     policy = str(target.get("creationPolicy") or "Owner")
     if policy in _REFUSED:
         draft.lost("spec.target.creationPolicy", f"{policy}: {_REFUSED[policy]}")
-        return draft.done()
+        return
     wanted = _wanted(spec, draft)
     shaping = _shaping(wanted, mapping(target, "template"), draft)
     if len(wanted.paths) > 1:
@@ -55,7 +76,7 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         draft.lost("spec", "it reads nothing from Vault")
     place = _place(spec, wanted, draft, around)
     if draft.incomplete or place is None:
-        return draft.done()
+        return
     source, auth_ref, vault_namespace = place
     ((_, version),) = wanted.paths
     order = Order(
@@ -70,7 +91,20 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         draft.check("spec.data", f"version {version!r} is no number: the latest is read")
     resource = resource_for(source, order, draft, "spec")
     draft.add(resource, name=manifest.name, namespace=around.namespace_of(manifest))
-    return draft.done()
+
+
+def _look_for_others(spec: Mapping[str, Any], draft: Draft) -> None:
+    """Note what is not known here, such as fields of a later release."""
+    target = mapping(spec, "target")
+    draft.rest(spec, _SPEC, "spec")
+    draft.rest(target, _TARGET, "spec.target")
+    draft.rest(mapping(target, "template"), _TEMPLATE, "spec.target.template")
+    for at, one in enumerate(blocks(spec, "data")):
+        draft.rest(one, ("secretKey", "remoteRef", "sourceRef"), f"spec.data[{at}]")
+        draft.rest(mapping(one, "remoteRef"), _REMOTE, f"spec.data[{at}].remoteRef")
+    for at, one in enumerate(blocks(spec, "dataFrom")):
+        draft.rest(one, ("extract", "find", "rewrite", "sourceRef"), f"spec.dataFrom[{at}]")
+        draft.rest(mapping(one, "extract"), _REMOTE, f"spec.dataFrom[{at}].extract")
 
 
 def _wanted(spec: Mapping[str, Any], draft: Draft) -> _Wanted:

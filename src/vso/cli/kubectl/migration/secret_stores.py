@@ -49,12 +49,22 @@ def convert(store: Manifest, around: Surroundings) -> Converted:
         others = ", ".join(mapping(store.body, "spec", "provider")) or "none"
         draft.lost("spec.provider", f"the provider is {others}; only Vault can be converted")
         return draft.done()
+    draft.rest(mapping(store.body, "spec"), _SPEC, "spec")
+    draft.rest(vault, _SETTINGS, _VAULT)
+    draft.rest(mapping(vault, "auth"), ("namespace", *METHODS), _AUTH)
     home = home_of(store, around)
     draft.add(VaultConnection(spec=_connection(store, vault, home, draft)), name=store.name, namespace=home)
     auth = _auth(store, vault, draft)
     if auth is not None:
         draft.add(VaultAuth(spec=auth), name=store.name, namespace=home)
     return draft.done()
+
+
+_SPEC: Final = ("provider", "conditions", "controller", "refreshInterval", "retrySettings")
+_SETTINGS: Final = (
+    *("server", "path", "version", "namespace", "headers", "auth", "caBundle", "caProvider", "tls"),
+    *("forwardInconsistent", "readYourWrites", "checkAndSet"),
+)
 
 
 def _connection(store: Manifest, vault: Mapping[str, Any], home: str, draft: Draft) -> VaultConnectionSpec:

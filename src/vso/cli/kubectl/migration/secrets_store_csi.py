@@ -22,6 +22,10 @@ _WHOLE: Final = "{{ .Secrets | toJson }}"
 _UTF8, _BASE64 = "utf-8", "base64"
 _INTERVAL: Final = "2m"
 """How often the driver looks, unless it is told otherwise."""
+_PARAMETERS: Final = (
+    *("objects", "vaultAddress", "roleName", "vaultNamespace", "audience", "vaultSkipTLSVerify", "vaultTLSServerName"),
+    *("vaultAuthMountPath", "vaultKubernetesMountPath"),
+)
 _LOST_PARAMETERS: Final[Mapping[str, str]] = {
     "vaultCACertPath": "a file on the node: put the CA into a Secret and set caCertSecretRef",
     "vaultCADirectory": "files on the node: put the CA into a Secret and set caCertSecretRef",
@@ -80,6 +84,7 @@ def _objects(manifest: Manifest, draft: Draft) -> dict[str, Mapping[str, Any]]:
 def _login(manifest: Manifest, namespace: str, draft: Draft) -> str:
     parameters = mapping(manifest.body, "spec", "parameters")
     draft.lost_all(parameters, _LOST_PARAMETERS, "spec.parameters")
+    draft.rest(parameters, (*_PARAMETERS, *_LOST_PARAMETERS), "spec.parameters")
     draft.check(
         "spec",
         "Pods logged in as their own ServiceAccounts, the operator does as default: name another in the VaultAuth",

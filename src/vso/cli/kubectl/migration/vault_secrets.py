@@ -16,6 +16,10 @@ from vso.cli.kubectl.migration.target import Engine, Order, Target, resource_for
 
 GROUP: Final = "ricoberger.de"
 _PKI: Final = "pki"
+_SPEC: Final = (
+    *("path", "keys", "version", "type", "isBinary", "templates", "reconcileStrategy", "secretEngine", "role"),
+    *("engineOptions", "vaultRole", "vaultNamespace"),
+)
 _KV1: Final = frozenset({"kv1", "kv-v1"})
 _INTERVAL: Final = "60s"
 _ACTION: Final = re.compile(r"\{%(-?)(.*?)(-?)%\}", re.DOTALL)
@@ -25,18 +29,25 @@ _ELSEWHERE: Final = "templates see .Secrets, .Metadata, .Labels and .Annotations
 def convert(manifest: Manifest, around: Surroundings) -> Converted:
     """A resource of the same name, which writes the Secret of the same name."""
     draft = Draft(manifest)
+    _convert(draft, around)
+    draft.rest(mapping(manifest.body, "spec"), _SPEC, "spec")
+    return draft.done()
+
+
+def _convert(draft: Draft, around: Surroundings) -> None:
+    manifest = draft.manifest
     spec = mapping(manifest.body, "spec")
     if str(spec.get("reconcileStrategy") or "Replace") != "Replace":
         draft.lost(
             "spec.reconcileStrategy",
             "Merge: the operator replaces the data of a Secret as a whole: it would take the other keys away",
         )
-        return draft.done()
+        return
     namespace = around.namespace_of(manifest)
     target = _target(spec, draft)
     shaping = _shaping(spec, namespace, draft)
     if target is None or draft.incomplete:
-        return draft.done()
+        return
     auth_ref = _auth_ref(spec, namespace, draft)
     metadata = mapping(manifest.body, "metadata")
     destination = Destination(
@@ -59,7 +70,6 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
         parameters=mapping(spec, "engineOptions"),
     )
     draft.add(resource_for(target, order, draft, "spec"), name=manifest.name, namespace=namespace)
-    return draft.done()
 
 
 def _target(spec: Mapping[str, Any], draft: Draft) -> Target | None:
