@@ -97,6 +97,33 @@ def test_render_shows_the_secret_that_the_operator_writes(operator: Operator, te
     assert rendered(CliRunner().invoke(main, args))["data"] == tenant.data("app")
 
 
+def test_render_shows_certificates_and_other_answers_as_the_operator_writes_them(
+    operator: Operator, tenant: Tenant, tmp_path: Path
+) -> None:
+    """From the copy of Vault's answer that both Secrets hold."""
+    mount = f"pki-{tenant.namespace}"
+    tenant.bao.admin.enable_pki(mount, "Test CA", intermediate=True)
+    tenant.bao.admin.pki_role(mount, "web")
+    rules = "".join(f'path "{one}/*" {{ capabilities = ["read", "update"] }}\n' for one in (mount, tenant.mount))
+    tenant.bao.admin.policy(tenant.namespace, rules)
+    tenant.put("app", {"user": "alice", "port": 5432})
+    tenant.connect()
+    tenant.certify("web", mount=mount, role="web", destination={"type": "kubernetes.io/tls"})
+    template = {"text": "{{ .Secrets.data.user }}:{{ .Secrets.data.port }}"}
+    tenant.lease("any", path="data/app", destination={"transformation": {"templates": {"line": template}}})
+    for kind, name in (("VaultPKISecret", "web"), ("VaultDynamicSecret", "any")):
+        tenant.wait_synced(name, kind=kind)
+        written = tenant.data(name)
+        assert written is not None
+        answer = tmp_path / f"{name}.json"
+        answer.write_bytes(written["_raw"])
+        shown = call(tenant, "render", f"{kind}/{name}", "--data", str(answer), "-o", "json", "--reveal")
+        assert rendered(shown)["data"] == written
+    assert {"tls.crt", "tls.key"} <= (tenant.data("web") or {}).keys()
+    for one in (mount, f"{mount}-root"):
+        tenant.bao.admin.delete(f"sys/mounts/{one}")
+
+
 def test_render_tells_what_the_cluster_does_not_have(tenant: Tenant) -> None:
     """A resource that is not there, and a SecretTransformation that is referred to."""
     assert "has no resource app" in call(tenant, "render", "app").stderr

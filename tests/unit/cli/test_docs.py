@@ -8,10 +8,17 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from vso.cli.kubectl.linting import RULES
+from vso.apis import names
+from vso.apis.merge import GlobalOptions
+from vso.cli.kubectl.lint import bundle_of
+from vso.cli.kubectl.linting import RULES, Severity, findings
 from vso.cli.kubectl.main import main
+from vso.cli.kubectl.manifest import parse
+from vso.cli.kubectl.subject import subjects_of
 
-GUIDES: Final = Path(__file__).parents[3] / "docs" / "how-to"
+ROOT: Final = Path(__file__).parents[3]
+GUIDES: Final = ROOT / "docs" / "how-to"
+OPTIONS: Final = GlobalOptions(operator_namespace="vault-secrets-operator-system")
 _BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]*?) -->\n\n)?```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TITLE: Final = re.compile(r'title="([^"]+)"')
 _RUN: Final = "run without a cluster"
@@ -43,6 +50,20 @@ def test_commands_of_the_guides_print_what_they_show(
         elif mark == "prints":
             assert lines(output) == lines(text)
     assert ran
+
+
+def test_examples_in_the_documentation_lint_without_an_error() -> None:
+    """All of them but that of the page about `lint`, which has mistakes on purpose."""
+    looked_at = 0
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for _, language, head, text in _BLOCK.findall(page.read_text()):
+            if language != "yaml" or names.GROUP not in text or (page.name == "lint-in-ci.md" and "app.yaml" in head):
+                continue
+            bundle = bundle_of(subjects_of(parse(text), namespace="default"), options=OPTIONS)
+            looked_at += len(bundle.subjects)
+            errors = [one for one in findings(bundle) if one.severity is Severity.ERROR]
+            assert errors == [], page
+    assert looked_at
 
 
 def test_the_table_of_rules_is_complete() -> None:

@@ -409,6 +409,10 @@ GOOD: Final[list[list[Json]]] = [
     [connection(address="http://127.0.0.1:8200")],
     [connection(address="https://vault.example.com/prefix")],
     [connection(caCertPath="/etc/ca.pem", timeout="20s", extensions={"proxyURL": "none", "limits": {"burst": 1}})],
+    [
+        vss("") | {"metadata": {"generateName": "it-"}},
+        vss("") | {"metadata": {"generateName": "it-", "namespace": "b"}},
+    ],
     [vss(), vss("b", destination=to("b")), an("VaultStaticSecret", namespace="other")],
     [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"spec": "whatever"}}],
     [{"apiVersion": "v1", "kind": "Secret", "metadata": {}, "spec": 5}],

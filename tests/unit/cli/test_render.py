@@ -84,6 +84,7 @@ FIELDS = {"user": "alice", "port": 5432}
     [
         (FIELDS, {"data": FIELDS, "metadata": {}}),
         ("user: alice\nport: 5432\n", {"data": FIELDS, "metadata": {}}),
+        ("{user: alice, port: 5432}", {"data": FIELDS, "metadata": {}}),
         ({"data": FIELDS, "metadata": {"version": 3}}, {"data": FIELDS, "metadata": {"version": 3}}),
         (
             {"request_id": "1", "data": {"data": FIELDS, "metadata": {"version": 3}}, "wrap_info": None},
@@ -108,6 +109,11 @@ def test_number_literals_of_json_are_kept(desk: Desk) -> None:
     """As Vault wrote them, twenty digits and all."""
     made = desk.secret(resource("VaultStaticSecret"), data='{"long": 12345678901234567890, "float": 1.0, "exp": 1e3}')
     assert (made["long"], made["float"], made["exp"]) == (b"12345678901234567890", b"1.0", b"1e3")
+
+
+def test_a_date_in_yaml_stays_a_text(desk: Desk) -> None:
+    """As in Vault, which knows no dates."""
+    assert desk.secret(resource("VaultStaticSecret"), data="day: 2030-01-31\n")["day"] == b"2030-01-31"
 
 
 def test_templates_of_the_resource_and_shared_ones_are_rendered_by_the_real_engine(desk: Desk) -> None:
@@ -219,7 +225,8 @@ def test_the_manifest_is_the_secret_that_the_operator_writes(desk: Desk) -> None
         ({}, {"_raw": "x"}, "excludeRaw"),
         ({}, {"not a key": "x"}, "does not allow these key names"),
         ({}, "just text", "no JSON or YAML object"),
-        ({}, "{", "no JSON or YAML object"),
+        ({}, "{", "neither JSON nor YAML"),
+        ({}, "[1]", "no JSON or YAML object"),
         ({}, "a: [", "neither JSON nor YAML"),
     ],
 )

@@ -191,6 +191,15 @@ def parse(text: str, file: str = "") -> list[Manifest]:
         raise Unreadable("this is nested too deep", file=file) from None
 
 
+def load(text: str) -> Any:
+    """The one value in `text`, as Kubernetes reads YAML. Raises yaml.YAMLError."""
+    loader = _Loader(text)
+    try:
+        return _json_like(loader.get_single_data())
+    finally:
+        loader.dispose()
+
+
 def read_manifests(names: Sequence[str], *, recursive: bool = False) -> list[Manifest]:
     """All objects of the files `names`. Raises Unreadable for the first file that has something else."""
     return [one for file, text in find_texts(names, recursive=recursive) for one in parse(text, file)]

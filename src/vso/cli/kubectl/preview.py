@@ -22,6 +22,7 @@ from vso.apis.meta import Key
 from vso.apis.required import missing_members
 from vso.apis.v1beta1 import KvType, SecretTransformation, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import Sensitive
+from vso.cli.kubectl.manifest import load
 from vso.controllers import Claimant
 from vso.controllers.transformation import render_options
 from vso.sync import (
@@ -218,11 +219,16 @@ def _remarks(wanted: Claimant, answer: Answer, options: RenderOptions) -> list[s
 
 
 def _as_json(text: str) -> bytes:
-    if text.lstrip().startswith("{"):
-        return text.encode()  # as it is: numbers are kept as they are written
+    encoded = text.encode()
     try:
-        return msgspec.json.encode(yaml.safe_load(text))
-    except (yaml.YAMLError, TypeError, RecursionError):
+        msgspec.json.decode(encoded)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    else:
+        return encoded  # as it is: numbers are kept as they are written
+    try:
+        return msgspec.json.encode(load(text))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         # The error would quote the text, which holds secrets.
         raise BadAnswerFile("it is neither JSON nor YAML") from None
 

@@ -1,6 +1,6 @@
 """What rules are given and what they say. A rule is a pure function from a `Subject` and its `Bundle` to remarks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -69,7 +69,19 @@ class Bundle:
     _connections: Mapping[Key, VaultConnection] = field(init=False)
     _transformations: Mapping[Key, SecretTransformation] = field(init=False)
 
+    _writers: Mapping[Key, tuple[Subject, Claimant]] = field(init=False)
+    _firsts: Mapping[tuple[str, Key], Subject] = field(init=False)
+
     def __post_init__(self) -> None:
+        writers: dict[Key, tuple[Subject, Claimant]] = {}
+        firsts: dict[tuple[str, Key], Subject] = {}
+        for one in self.subjects:
+            firsts.setdefault((one.manifest.kind, one.key), one)
+            claimant = claimant_of(one.obj)
+            if claimant is not None:
+                writers.setdefault(Key(one.namespace, claimant.spec.destination.name), (one, claimant))
+        object.__setattr__(self, "_writers", writers)
+        object.__setattr__(self, "_firsts", firsts)
         object.__setattr__(self, "_auths", index_of(self.subjects, VaultAuth))
         object.__setattr__(self, "_shared", index_of(self.subjects, VaultAuthGlobal))
         object.__setattr__(self, "_connections", index_of(self.subjects, VaultConnection))
@@ -91,12 +103,13 @@ class Bundle:
         """The SecretTransformation `key`, None if the files have none."""
         return self._transformations.get(key)
 
-    def claimants(self) -> Iterator[tuple[Subject, Claimant]]:
-        """The resources that write a Secret."""
-        for one in self.subjects:
-            claimant = claimant_of(one.obj)
-            if claimant is not None:
-                yield one, claimant
+    def first_writer(self, destination: Key) -> tuple[Subject, Claimant] | None:
+        """The first resource in the files that writes the Secret `destination`."""
+        return self._writers.get(destination)
+
+    def first_of(self, subject: Subject) -> Subject:
+        """The first object in the files of the kind and name of `subject`; mostly itself."""
+        return self._firsts[subject.manifest.kind, subject.key]
 
 
 Check = Callable[[Subject, Bundle], Iterable[Remark]]

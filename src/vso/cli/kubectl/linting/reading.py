@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from vso.apis.kinds import KINDS
+from vso.apis.meta import Key
 from vso.apis.v1beta1 import KvType, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import parse_duration
 from vso.cli.kubectl.linting.finding import Bundle, Remark, parted, remark, show
@@ -149,29 +150,22 @@ def same_destination(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
     mine = claimant_of(subject.obj)
     if mine is None or not mine.spec.destination.name:
         return
-    for other, claimant in bundle.claimants():
-        if other is subject:
-            return
-        if other.namespace == subject.namespace and claimant.spec.destination.name == mine.spec.destination.name:
-            where = f"{other.manifest.file}:{other.manifest.line()}"
-            problem = (
-                f"Secret {subject.namespace}/{mine.spec.destination.name} is the destination of {claimant.kind} "
-                f"{claimant.metadata.name}, too ({where})"
-            )
-            if (claimant.kind, claimant.key) != (mine.kind, mine.key):
-                yield remark(("spec", "destination", "name"), problem, "name another Secret in one of them")
-            return
+    secret = Key(subject.namespace, mine.spec.destination.name)
+    found = bundle.first_writer(secret)
+    if found is None or bundle.first_of(found[0]) is bundle.first_of(subject):
+        return
+    other, claimant = found
+    where = f"{other.manifest.file}:{other.manifest.line()}"
+    problem = f"Secret {secret} is the destination of {claimant.kind} {claimant.metadata.name}, too ({where})"
+    yield remark(("spec", "destination", "name"), problem, "name another Secret in one of them")
 
 
 def same_object(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
     """An object that the files have twice: whichever is applied last stays."""
-    for other in bundle.subjects:
-        if other is subject:
-            return
-        if (other.manifest.kind, other.key) == (subject.manifest.kind, subject.key):
-            where = f"{other.manifest.file}:{other.manifest.line()}"
-            yield remark(("metadata", "name"), f"the object is also in {where}", "keep one")
-            return
+    other = bundle.first_of(subject)
+    if other is not subject and subject.manifest.name:
+        where = f"{other.manifest.file}:{other.manifest.line()}"
+        yield remark(("metadata", "name"), f"the object is also in {where}", "keep one")
 
 
 def settings_without_create(subject: Subject, _: Bundle) -> Iterator[Remark]:

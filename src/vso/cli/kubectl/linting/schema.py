@@ -144,9 +144,9 @@ def repeated_member(subject: Subject, _: Bundle) -> Iterator[Remark]:
 def wrong_name(subject: Subject, _: Bundle) -> Iterator[Remark]:
     """Names of objects and of their Secrets that Kubernetes does not take."""
     remedy = "use lower-case letters, digits, '-' and '.', at most 253 characters"
-    if not subject.manifest.name:
+    if not subject.manifest.name and not subject.manifest.text("metadata", "generateName"):
         yield remark(("metadata", "name"), "the object has no name", "set metadata.name")
-    elif not _is_name(subject.manifest.name):
+    elif subject.manifest.name and not _is_name(subject.manifest.name):
         yield remark(("metadata", "name"), f"{show(subject.manifest.name)} is no name for an object", remedy)
     secret = subject.manifest.text("spec", "destination", "name")
     if secret and not _is_name(secret):

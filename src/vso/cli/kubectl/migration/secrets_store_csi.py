@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from vso.apis.v1beta1 import Destination
-from vso.cli.kubectl.manifest import Manifest, blocks, mapping
+from vso.cli.kubectl.manifest import Manifest, blocks, load, mapping
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings, name_of
 from vso.cli.kubectl.migration.login import KubernetesLogin, add_login
 from vso.cli.kubectl.migration.shaping import field_template, shaping_of
@@ -72,8 +72,8 @@ def _objects(manifest: Manifest, draft: Draft) -> dict[str, Mapping[str, Any]]:
     """The objects of the class by their names."""
     text = manifest.text("spec", "parameters", "objects")
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError:
+        found = load(text)
+    except (yaml.YAMLError, ValueError):
         found = None
     if not isinstance(found, list):
         draft.lost("spec.parameters.objects", "it is no list of objects in YAML")
