@@ -163,8 +163,8 @@ def test_rules_take_anything(objects: list[tuple[str, Any]]) -> None:
         Manifest(body={"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "it"}, "spec": spec})
         for kind, spec in objects
     ]
-    subjects = tuple(subjects_of(manifests, namespace="shop"))
-    bundle = Bundle(subjects=subjects, options=GlobalOptions(operator_namespace="op"))
+    subjects = subjects_of(manifests, namespace="shop")
+    bundle = Bundle(subjects, options=GlobalOptions(operator_namespace="op"))
     for one in findings(bundle):
         assert one.problem
         assert one.remedy

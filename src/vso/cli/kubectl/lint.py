@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 def bundle_of(subjects: Sequence[Subject], *, options: GlobalOptions) -> Bundle:
     """`subjects`, and what the engine says of their templates. Raises Failed if there is no engine."""
     templates = [template for one in subjects for _, template in templates_in(one)]
-    return Bundle(subjects=tuple(subjects), options=options, complaints=asyncio.run(_complaints(templates)))
+    return Bundle(subjects, options=options, complaints=asyncio.run(_complaints(templates)))
 
 
 async def _complaints(templates: Iterable[Template]) -> dict[Template, str]:

@@ -23,8 +23,7 @@ from vso.apis.required import missing_members
 from vso.apis.v1beta1 import KvType, SecretTransformation, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import Sensitive
 from vso.cli.kubectl.manifest import load
-from vso.controllers import Claimant
-from vso.controllers.transformation import render_options
+from vso.controllers import Claimant, render_options
 from vso.sync import (
     DEFAULT_TYPE,
     TLS_TYPE,

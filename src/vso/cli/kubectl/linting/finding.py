@@ -1,7 +1,7 @@
 """What rules are given and what they say. A rule is a pure function from a `Subject` and its `Bundle` to remarks."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,8 +10,7 @@ from vso.apis.meta import Key
 from vso.apis.v1beta1 import SecretTransformation, VaultAuth, VaultAuthGlobal, VaultConnection
 from vso.cli.kubectl.manifest import Member
 from vso.cli.kubectl.subject import Subject, claimant_of, index_of
-from vso.controllers import Claimant
-from vso.controllers.transformation import templates_of
+from vso.controllers import Claimant, templates_of
 from vso.sync import Template
 
 _LONGEST: Final = 60
@@ -54,38 +53,29 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """All objects of the files together; it answers as `vso.sync.References` does.
 
-    `complaints` are the engine's, by template.
+    `complaints` are the engine's, by template. Nothing of it changes.
     """
 
-    subjects: tuple[Subject, ...]
-    options: GlobalOptions
-    complaints: Mapping[Template, str] = field(default_factory=dict)
-    _auths: Mapping[Key, VaultAuth] = field(init=False)
-    _shared: Mapping[Key, VaultAuthGlobal] = field(init=False)
-    _connections: Mapping[Key, VaultConnection] = field(init=False)
-    _transformations: Mapping[Key, SecretTransformation] = field(init=False)
-
-    _writers: Mapping[Key, tuple[Subject, Claimant]] = field(init=False)
-    _firsts: Mapping[tuple[str, Key], Subject] = field(init=False)
-
-    def __post_init__(self) -> None:
-        writers: dict[Key, tuple[Subject, Claimant]] = {}
-        firsts: dict[tuple[str, Key], Subject] = {}
-        for one in self.subjects:
-            firsts.setdefault((one.manifest.kind, one.key), one)
+    def __init__(
+        self, subjects: Sequence[Subject], *, options: GlobalOptions, complaints: Mapping[Template, str] | None = None
+    ) -> None:
+        self.subjects = tuple(subjects)
+        self.options = options
+        self.complaints = complaints or {}
+        self._auths = index_of(subjects, VaultAuth)
+        self._shared = index_of(subjects, VaultAuthGlobal)
+        self._connections = index_of(subjects, VaultConnection)
+        self._transformations = index_of(subjects, SecretTransformation)
+        self._writers: dict[Key, tuple[Subject, Claimant]] = {}
+        self._firsts: dict[tuple[str, Key], Subject] = {}
+        for one in subjects:
+            self._firsts.setdefault((one.manifest.kind, one.key), one)
             claimant = claimant_of(one.obj)
             if claimant is not None:
-                writers.setdefault(Key(one.namespace, claimant.spec.destination.name), (one, claimant))
-        object.__setattr__(self, "_writers", writers)
-        object.__setattr__(self, "_firsts", firsts)
-        object.__setattr__(self, "_auths", index_of(self.subjects, VaultAuth))
-        object.__setattr__(self, "_shared", index_of(self.subjects, VaultAuthGlobal))
-        object.__setattr__(self, "_connections", index_of(self.subjects, VaultConnection))
-        object.__setattr__(self, "_transformations", index_of(self.subjects, SecretTransformation))
+                self._writers.setdefault(Key(one.namespace, claimant.spec.destination.name), (one, claimant))
 
     def auth(self, key: Key) -> VaultAuth | None:
         """The VaultAuth `key`, None if the files have none."""

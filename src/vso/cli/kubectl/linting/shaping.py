@@ -11,8 +11,7 @@ from vso.apis.v1beta1 import SecretTransformation, Transformation, Transformatio
 from vso.cli.kubectl.linting.finding import Bundle, Remark, remark, templates_in
 from vso.cli.kubectl.manifest import Member
 from vso.cli.kubectl.subject import Subject, claimant_of
-from vso.controllers import Claimant
-from vso.controllers.transformation import render_options
+from vso.controllers import Claimant, render_options
 from vso.sync import TLS_TYPE, RenderError, RenderOptions, TransformationInvalid, check_secret, filter_keys
 
 _SHAPING: Final[Member] = ("spec", "destination", "transformation")
