@@ -5,11 +5,11 @@ from base64 import b64decode
 from pathlib import Path
 
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from tests.support.command_line import invoke
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
-from vso.cli.kubectl.main import main
 from vso.cli.kubectl.manifest import to_yaml
 
 VERSION = "secrets.hashicorp.com/v1beta1"
@@ -18,7 +18,7 @@ VERSION = "secrets.hashicorp.com/v1beta1"
 def call(tenant: Tenant, *args: str) -> Result:
     """Run a command as a user of the tenant's cluster."""
     where = ("--kubeconfig", str(tenant.cluster.admin_kubeconfig), "-n", tenant.namespace)
-    return CliRunner().invoke(main, [args[0], *where, *args[1:]])
+    return invoke(args[0], *where, *args[1:])
 
 
 def rendered(result: Result) -> Json:
@@ -94,7 +94,7 @@ def test_render_shows_the_secret_that_the_operator_writes(operator: Operator, te
     file.write_text(to_yaml(objects))
     # No cluster is asked: there is none of that name.
     args = ["render", "-f", str(file), "--data", answer, "--kubeconfig", "/nonexistent", "-o", "json", "--reveal"]
-    assert rendered(CliRunner().invoke(main, args))["data"] == tenant.data("app")
+    assert rendered(invoke(*args))["data"] == tenant.data("app")
 
 
 def test_render_shows_certificates_and_other_answers_as_the_operator_writes_them(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vso.apis.kinds import KINDS
@@ -27,6 +27,7 @@ JUNK: Final = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
+unhurried = settings(deadline=None)
 LOGINS: Final = ("kubernetes", "tokenSecretRef", "appRole", "ldap", "userPass", "jwt", "cert", "iam", "gcp")
 
 
@@ -93,6 +94,7 @@ FOREIGN: Final = st.one_of(
 )
 
 
+@unhurried
 @given(FOREIGN, JUNK)
 def test_converters_take_anything(foreign: tuple[str, str, Any], metadata: Any) -> None:
     """And what they make can be written."""
@@ -118,6 +120,7 @@ ANNOTATION: Final = st.sampled_from(
 )
 
 
+@unhurried
 @given(
     st.dictionaries(
         ANNOTATION, JUNK | st.sampled_from(['{{ with secret "a/data/b" }}{{ .Data.data.x }}{{ end }}', "a/b"])
@@ -156,6 +159,7 @@ def spec_of(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
 SPECS: Final = {one.name: struct_of(spec_of(one.kind.type)) | JUNK for one in KINDS}
 
 
+@unhurried
 @given(st.lists(st.sampled_from(sorted(SPECS)).flatmap(lambda kind: st.tuples(st.just(kind), SPECS[kind])), max_size=3))
 def test_rules_take_anything(objects: list[tuple[str, Any]]) -> None:
     """Each finding says what is wrong and what to do."""
@@ -170,6 +174,7 @@ def test_rules_take_anything(objects: list[tuple[str, Any]]) -> None:
         assert one.remedy
 
 
+@unhurried
 @given(st.text())
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     """With a message, and not with an error of the library."""

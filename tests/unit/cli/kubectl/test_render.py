@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from vso.cli.kubectl.main import main
+from tests.support.command_line import invoke
 
 SECRET = "s3cr3t-value"
 
@@ -61,7 +61,7 @@ class Desk:
             answer = self.folder / "answer"
             answer.write_text(data if isinstance(data, str) else json.dumps(data))
             given = ("--data", str(answer))
-        return CliRunner().invoke(main, ["render", "-f", str(file), *given, *args])
+        return invoke("render", "-f", str(file), *given, *args)
 
     def secret(self, *objects: Mapping[str, Any], data: Any = None, args: tuple[str, ...] = ()) -> dict[str, bytes]:
         """The data of the Secret."""
@@ -288,6 +288,6 @@ def test_a_resource_that_is_not_whole_is_refused(desk: Desk) -> None:
 
 def test_a_command_without_anything_to_render_is_wrong_usage() -> None:
     """Exit code 2."""
-    result = CliRunner().invoke(main, ["render"])
+    result = invoke("render")
     assert result.exit_code == 2
     assert "name a resource" in result.output

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from click.testing import CliRunner
 
+from tests.support.command_line import invoke
 from vso.apis.merge import GlobalOptions
 from vso.cli.kubectl.lint import bundle_of
 from vso.cli.kubectl.linting import RULES, Finding, Severity, findings
-from vso.cli.kubectl.main import main
 from vso.cli.kubectl.manifest import parse, to_yaml
 from vso.cli.kubectl.subject import subjects_of
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[4]
 Json = dict[str, Any]
 
 _SPECS: Final[Mapping[str, Json]] = {
@@ -505,7 +504,7 @@ def test_strict_makes_errors_of_warnings_and_rules_can_be_left_out() -> None:
 
 def lint(*args: str, text: str | None = None) -> tuple[int, str]:
     """Exit code and output of the command."""
-    result = CliRunner().invoke(main, ["lint", *args], input=text)
+    result = invoke("lint", *args, text=text)
     return result.exit_code, result.output
 
 
@@ -529,7 +528,7 @@ def test_findings_are_printed_for_people_and_for_programs(tmp_path: Path) -> Non
     assert first.endswith("[wrong-duration]")
     assert second == "    write 24h"
     assert last == "1 object: 1 error, 0 warnings, 0 hints"
-    result = CliRunner().invoke(main, ["lint", str(file), "-o", "json"])
+    result = invoke("lint", str(file), "-o", "json")
     (found,) = json.loads(result.stdout)["findings"]
     assert found == {
         "severity": "error",

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from click.testing import CliRunner
 
+from tests.support.command_line import invoke
 from vso.apis import names
 from vso.apis.merge import GlobalOptions
 from vso.cli.kubectl.lint import bundle_of
 from vso.cli.kubectl.linting import RULES, Severity, findings
-from vso.cli.kubectl.main import main
 from vso.cli.kubectl.manifest import parse
 from vso.cli.kubectl.subject import subjects_of
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[4]
 GUIDES: Final = ROOT / "docs" / "how-to"
 OPTIONS: Final = GlobalOptions(operator_namespace="vault-secrets-operator-system")
 _BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]*?) -->\n\n)?```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -42,7 +41,7 @@ def test_commands_of_the_guides_print_what_they_show(
             Path(title[1]).write_text(text)
         elif mark == _RUN:
             command, _, file = text.strip().partition(" > ")
-            result = CliRunner().invoke(main, shlex.split(command.removeprefix("kubectl vso ")))
+            result = invoke(*shlex.split(command.removeprefix("kubectl vso ")))
             output, ran = result.output, ran + 1
             if file:
                 Path(file).write_text(result.stdout)

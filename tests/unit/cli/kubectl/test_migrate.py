@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from vso.cli.kubectl.main import main
+from tests.support.command_line import invoke
 from vso.cli.kubectl.manifest import parse
 from vso.cli.kubectl.migration import SOURCES
 from vso.cli.kubectl.migration.draft import duration_of, name_of
@@ -36,7 +36,7 @@ spec:
 
 def migrate(text: str, *args: str) -> Result:
     """Run the command on `text`."""
-    return CliRunner().invoke(main, ["migrate", "-f", "-", *args], input=text)
+    return invoke("migrate", "-f", "-", *args, text=text)
 
 
 def test_the_result_is_yaml_that_can_be_applied() -> None:
@@ -47,7 +47,7 @@ def test_the_result_is_yaml_that_can_be_applied() -> None:
     assert [one["kind"] for one in documents] == ["VaultConnection", "VaultAuth", "VaultStaticSecret"]
     assert all("namespace" not in one["metadata"] for one in documents)
     assert result.stderr == "2 converted to 3 objects; 0 not converted, 0 to check\n"
-    linted = CliRunner().invoke(main, ["lint", "--strict", "-f", "-"], input=result.stdout)
+    linted = invoke("lint", "--strict", "-f", "-", text=result.stdout)
     assert linted.exit_code == 0, linted.output
 
 
@@ -94,11 +94,11 @@ def test_other_objects_are_passed_over() -> None:
 
 def test_wrong_usage_and_unreadable_files_are_told(tmp_path: Path) -> None:
     """Exit codes 2 and 1."""
-    assert CliRunner().invoke(main, ["migrate"]).exit_code == 2
+    assert invoke("migrate").exit_code == 2
     result = migrate("{{ chart }}: {{ x }}\n")
     assert result.exit_code == 1
     assert "<stdin>:1: this is no YAML" in result.stderr
-    result = CliRunner().invoke(main, ["migrate", str(tmp_path / "absent")])
+    result = invoke("migrate", str(tmp_path / "absent"))
     assert result.exit_code == 1
 
 
