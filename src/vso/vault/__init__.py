@@ -54,6 +54,7 @@ from vso.vault.logical import LogicalRequest, LogicalSecret, request_secret, wir
 from vso.vault.login import login
 from vso.vault.mask import mask_credentials
 from vso.vault.operation import Operation, operation_of
+from vso.vault.path import normal_path
 from vso.vault.pki import (
     Certificate,
     PKIRequest,
@@ -147,6 +148,7 @@ __all__ = [
     "lookup_self",
     "mask_credentials",
     "mounted_at",
+    "normal_path",
     "operation_of",
     "parse_certificate",
     "parse_static",

@@ -21,6 +21,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "refresh": "refresh",
     "restart-plan": "restart_plan",
     "bundle": "bundle",
+    "render": "render",
+    "lint": "lint",
+    "migrate": "migrate",
 }
 """Name of a command -> module in this package."""
 
