@@ -16,6 +16,9 @@ GENERATORS: Final[Mapping[str, str]] = {
     "deploy/crds": "vso.apis.crd",
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/generated/flags": "vso.app.flag_reference",
+    "docs/reference/conditions": "tools.reference_conditions",
+    "docs/reference/permissions": "tools.reference_permissions",
+    "docs/reference/resources": "tools.reference_resources",
 }
 """Folder in the repository -> module that writes it. A generator owns its folder whole."""
 
