@@ -14,6 +14,7 @@ from tests.support.operator import ROOT, Operator
 from tests.support.page import Reader, blocks, namespaces, programs
 
 DOCS: Final = ROOT / "docs"
+_CA_FILE: Final = "vault-ca.pem"
 PAGES: Final = sorted(
     str(page.relative_to(DOCS))
     for folder in ("tutorials", "how-to")
@@ -23,9 +24,12 @@ PAGES: Final = sorted(
 
 
 @pytest.fixture
-def server(cluster: Cluster) -> Iterator[OpenBao]:
-    """An OpenBao for one page, as the pages take it for granted: this cluster's ServiceAccounts can log in."""
-    with OpenBao() as server:
+def server(cluster: Cluster, page: str) -> Iterator[OpenBao]:
+    """An OpenBao for one page, as the pages take it for granted: this cluster's ServiceAccounts can log in.
+
+    For a page that speaks of the file `vault-ca.pem` it has TLS and a CA of its own.
+    """
+    with OpenBao(tls=_CA_FILE in (DOCS / page).read_text()) as server:
         server.admin.enable_kubernetes_auth("kubernetes", cluster)
         yield server
 
@@ -36,12 +40,15 @@ def reader(server: OpenBao, cluster: Cluster, postgres: Postgres, tmp_path: Path
     kubeconfig = tmp_path / "kubeconfig"
     shutil.copyfile(cluster.admin_kubeconfig, kubeconfig)
     kubeconfig.chmod(0o600)
+    authority = tmp_path / _CA_FILE
+    authority.write_text(server.ca_pem)
     return Reader(
         tmp_path,
         environ={
             "PATH": programs(tmp_path / "bin", {"kubectl": find_kubectl(), "bao": server.binary}),
             "KUBECONFIG": str(kubeconfig),
             "KUBECACHEDIR": str(tmp_path / "cache"),
+            **({"BAO_CACERT": str(authority)} if server.ca_pem else {}),
             **{f"{prefix}_{name}": value for prefix in ("BAO", "VAULT") for name, value in _reached(server).items()},
         },
         replaced={
@@ -59,6 +66,10 @@ def test_a_page_holds_what_it_promises(page: str, reader: Reader, operator: Oper
     text = (DOCS / page).read_text()
     try:
         reader.follow(text)
+    except AssertionError as exc:
+        for namespace in namespaces(text):
+            exc.add_note(cluster.kubectl("get", "events", "--namespace", namespace).stdout)
+        raise
     finally:
         for namespace in namespaces(text):
             cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")

@@ -88,19 +88,19 @@ class Reader:
 
     def _repeat(self, block: Block, after: Block) -> str:
         assert after.mark == "prints", f"line {block.line}: a block with its output must follow"
-        last = ""
+        last: subprocess.CompletedProcess[str] | None = None
 
         def arrived() -> bool:
             nonlocal last
-            done = self._bash(block)
-            last = _all(done)
-            return done.returncode == 0 and agrees(done.stdout, self._adapted(after.text))
+            last = self._bash(block)
+            return last.returncode == 0 and agrees(last.stdout, self._adapted(after.text))
 
         try:
             wait_for(arrived, what=f"line {block.line}", timeout=PATIENCE)
         except TimeoutError as exc:
-            raise AssertionError(f"line {block.line}: expected\n{after.text}\ngot last\n{last}") from exc
-        return last
+            raise AssertionError(f"line {block.line}: expected\n{after.text}\ngot last\n{_all(last)}") from exc
+        assert last is not None
+        return last.stdout
 
     def _bash(self, block: Block) -> "subprocess.CompletedProcess[str]":
         """Run the commands; variables that they set are there for the blocks below."""
@@ -144,5 +144,5 @@ def programs(folder: Path, found: Mapping[str, str | Path]) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def _all(done: "subprocess.CompletedProcess[str]") -> str:
-    return f"{done.stdout}{done.stderr}"
+def _all(done: "subprocess.CompletedProcess[str] | None") -> str:
+    return f"{done.stdout}{done.stderr}" if done is not None else ""
