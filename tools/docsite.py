@@ -25,6 +25,8 @@ PROJECT: Final = {
 """Files of the repository's root that the navigation names -> their place in the site."""
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 _FENCE: Final = re.compile(r"^([ ]*)(`{3,}|~{3,}).*?^\1\2`*[ ]*$", re.MULTILINE | re.DOTALL)
+_HEADING: Final = re.compile(r"^# (.+)$", re.MULTILINE)
+_FIRST_COMMENT: Final = re.compile(r"\A<!--.*?-->\n+", re.DOTALL)
 _OWN_ADDRESS: Final = re.compile(r"[a-z]+:|/")
 _LANGUAGES: Final = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".sh": "sh", ".go": "go"}
 _LINKED: Final = "---\nsearch: {exclude: true}\n---\n\n"
@@ -52,7 +54,11 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn links between files of the repository into links between pages of the site."""
+    """Turn links between files of the repository into links between pages of the site.
+
+    A comment before the heading goes, since a page whose first element is no heading has no title.
+    """
+    markdown = _FIRST_COMMENT.sub("", markdown)
     here = page.file.src_uri
     origin = _origin(here)
 
@@ -75,14 +81,22 @@ def _expanded(entry: Any, docs: Path) -> Any:
 
 def _pages(docs: Path, folder: str) -> list[Any]:
     """The pages of `folder`, and each folder below it that has pages as a section of its own."""
-    names = sorted(path.name for path in (docs / folder).iterdir() if path.suffix == ".md")
-    index = docs / folder / "README.md"
-    targets = _targets(index.read_text(encoding="utf-8"), f"{DOCS}/{folder}README.md")
-    linked = [relpath(one, f"{DOCS}/{folder}") for one in targets]
-    ordered = ["README.md", *(one for one in dict.fromkeys(linked) if one in names and one != "README.md")]
-    pages: list[Any] = [f"{folder}{name}" for name in [*ordered, *(one for one in names if one not in ordered)]]
-    below = sorted(path.name for path in (docs / folder).iterdir() if path.is_dir() and any(path.rglob("*.md")))
-    return pages + [{name.replace("-", " ").capitalize(): _pages(docs, f"{folder}{name}/")} for name in below]
+    index = f"{folder}README.md"
+    targets = _targets((docs / index).read_text(encoding="utf-8"), f"{DOCS}/{index}")
+    linked = dict.fromkeys(Path(relpath(one, f"{DOCS}/{folder}")).parts[0] for one in targets)
+    rank = {name: at for at, name in enumerate(linked)}
+    names = [one.name for one in (docs / folder).iterdir() if one.suffix == ".md" or (one / "README.md").is_file()]
+    names.remove("README.md")
+    pages: list[Any] = [index]
+    for name in sorted(names, key=lambda one: (rank.get(one, len(rank)), one)):
+        below = f"{folder}{name}"
+        pages.append(below if name.endswith(".md") else {_title(docs / below / "README.md"): _pages(docs, f"{below}/")})
+    return pages
+
+
+def _title(page: Path) -> str:
+    found = _HEADING.search(page.read_text(encoding="utf-8"))
+    return found[1] if found else page.parent.name
 
 
 def _parts(markdown: str) -> Iterator[tuple[str, bool]]:

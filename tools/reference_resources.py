@@ -41,7 +41,7 @@ def page(definition: Definition) -> str:
     parts = [_HEAD, f"# {definition.name}\n\n", f"{schema['description']}\n\n"]
     if definition.name in _NOTES:
         parts.append(f"{_NOTES[definition.name]}\n\n")
-    parts.append(table(("", ""), facts))
+    parts.append("".join(f"- {name}: {fact}\n" for name, fact in facts) + "\n")
     for member in ("spec", "status"):
         parts.append(f"## {member}\n\n")
         if member == "status":
