@@ -80,18 +80,27 @@ def _expanded(entry: Any, docs: Path) -> Any:
 
 
 def _pages(docs: Path, folder: str) -> list[Any]:
-    """The pages of `folder`, and each folder below it that has pages as a section of its own."""
+    """The pages of `folder`; a folder below it is a section if it has a README.md, else its pages stand among ours."""
     index = f"{folder}README.md"
-    targets = _targets((docs / index).read_text(encoding="utf-8"), f"{DOCS}/{index}")
-    linked = dict.fromkeys(Path(relpath(one, f"{DOCS}/{folder}")).parts[0] for one in targets)
-    rank = {name: at for at, name in enumerate(linked)}
-    names = [one.name for one in (docs / folder).iterdir() if one.suffix == ".md" or (one / "README.md").is_file()]
-    names.remove("README.md")
+    linked = dict.fromkeys(_targets((docs / index).read_text(encoding="utf-8"), f"{DOCS}/{index}"))
+    rank = {target.removeprefix(f"{DOCS}/"): at for at, target in enumerate(linked)}
+    found = sorted(_below(docs, docs / folder), key=lambda page: (rank.get(page, len(rank)), page))
     pages: list[Any] = [index]
-    for name in sorted(names, key=lambda one: (rank.get(one, len(rank)), one)):
-        below = f"{folder}{name}"
-        pages.append(below if name.endswith(".md") else {_title(docs / below / "README.md"): _pages(docs, f"{below}/")})
+    for page in found:
+        section = page.endswith("/README.md")
+        pages.append({_title(docs / page): _pages(docs, page.removesuffix("README.md"))} if section else page)
     return pages
+
+
+def _below(docs: Path, folder: Path) -> Iterator[str]:
+    """The pages that are listed in a folder, each by its place; of a section its README.md alone."""
+    for path in folder.iterdir():
+        if path.suffix == ".md" and path.name != "README.md":
+            yield str(path.relative_to(docs))
+        elif (path / "README.md").is_file():
+            yield str((path / "README.md").relative_to(docs))
+        elif path.is_dir():
+            yield from _below(docs, path)
 
 
 def _title(page: Path) -> str:

@@ -17,6 +17,10 @@ _WHERE: Final = {
         "Not granted with `--watch-namespaces`; VaultConnections can then not use a ClusterTrustBundle.",
     ),
     Where.SELECTOR: ("On namespaces themselves", "Only with `--namespace-selector`."),
+    Where.METRICS: (
+        "To protect metrics",
+        "Only with `--metrics-secure-bind-address`: the cluster is asked who reads them, and whether it may.",
+    ),
     Where.OWN: ("In the operator's own namespace", "By a Role."),
     Where.OWN_TOO: (
         "In the operator's own namespace, besides",
@@ -39,7 +43,8 @@ def page() -> str:
         generated("src/vso/controllers/permission.py"),
         _INTRODUCTION,
     ]
-    for where, (title, text) in _WHERE.items():
+    for where in Where:
+        title, text = _WHERE[where]
         rows = [_row(one) for one in PERMISSIONS if one.where is where]
         parts += [f"## {title}\n\n{text}\n\n", table(("API group", "Resources", "Verbs", "Why"), rows)]
     return "".join(parts).rstrip() + "\n"
