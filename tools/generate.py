@@ -17,6 +17,9 @@ GENERATORS: Final[Mapping[str, str]] = {
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
+    "docs/reference/conditions": "tools.reference_conditions",
+    "docs/reference/permissions": "tools.reference_permissions",
+    "docs/reference/resources": "tools.reference_resources",
 }
 """Folder in the repository -> module that writes it. A generator owns its folder whole."""
 
