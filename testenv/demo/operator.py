@@ -6,9 +6,10 @@ import sys
 
 from testenv.demo.stage import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Stage
 from testenv.demo.tool import ROOT
+from testenv.port import free_port, host_port
 from testenv.process import Program, Server
 
-_FLAGS = ("--leader-elect=false", "--health-probe-bind-address=0", "--metrics-bind-address=0")
+_FLAGS = ("--leader-elect=false", "--health-probe-bind-address=0")
 _READY = "stores are filled"
 
 
@@ -22,7 +23,10 @@ def start(stage: Stage) -> None:
     kubeconfig = stage.folder / "operator.kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(json.dumps(_kubeconfig(cluster_entry(stage), token)))
-    stage.narrator.command(f"KUBECONFIG=operator.kubeconfig python -m vso {' '.join(_FLAGS)}")
+    listen = host_port(free_port())
+    stage.metrics = f"http://{listen}/metrics"
+    flags = (*_FLAGS, f"--metrics-bind-address={listen}")
+    stage.narrator.command(f"KUBECONFIG=operator.kubeconfig python -m vso {' '.join(flags)}")
     environ = {
         "KUBECONFIG": str(kubeconfig),
         "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
@@ -30,7 +34,7 @@ def start(stage: Stage) -> None:
     }
     # Settings for an operator of the user's own are not for this one.
     foreign = [f"--unset={name}" for name in os.environ if name.startswith("VSO_")]
-    command = ("env", *foreign, sys.executable, "-m", "vso", *_FLAGS)
+    command = ("env", *foreign, sys.executable, "-m", "vso", *flags)
     stage.operator = stage.undo.enter_context(
         Server(Program(name="operator", command=command, environ=environ), stage.folder)
     )

@@ -33,12 +33,14 @@ class Stage:
 
     `undo` is emptied in the end, last entry first. `borrowed` means that the cluster is the user's, and must be
     left as it was found; `collects`, that the cluster has a garbage collector and controllers.
-    `missing_crds` are the files of the CRDs that are to be installed. `controllers` is the controller manager, if
+    `missing_crds` are the files of the CRDs that are to be installed. `plugin` is `kubectl vso`. `metrics` is the URL
+    of the operator's metrics, once it runs. `controllers` is the controller manager, if
     it is ours.
     """
 
     narrator: Narrator
     kubectl: Tool
+    plugin: Tool
     bao: Tool
     server: OpenBao
     postgres: Postgres
@@ -49,7 +51,13 @@ class Stage:
     collects: bool = True
     controllers: Server | None = None
     operator: Server | None = None
+    metrics: str = ""
     leftovers: list[str] = field(default_factory=list)
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """What tells a program the user's context, nothing on a cluster of ours."""
+        return self.kubectl.command[1:]
 
     def show(self, tool: Tool, *args: str, feed: Feed | None = None, lines: int = 12) -> str:
         """Show a command, run it, show its output and return that; raises `StoryFailed` if the command fails."""

@@ -4,8 +4,8 @@ import base64
 from collections.abc import Callable
 from typing import Any, Final
 
-from testenv.demo import engines, operator, vault
-from testenv.demo.stage import Stage
+from testenv.demo import engines, operator, signals, vault
+from testenv.demo.stage import NAMESPACE, Stage
 from testenv.demo.tool import Feed
 from testenv.demo.venue import CRDS, GROUP, RULES
 
@@ -126,6 +126,12 @@ def refuse(stage: Stage) -> None:
     )
     _show_events(stage, "refused", about="no-such-role")
     stage.expect(lambda: not stage.get("secret", "refused"), "no Secret was made", timeout=5)
+    stage.narrator.say("Who wants to know more asks the plugin: it goes the whole way itself, and tests each step.")
+    stage.narrator.command(stage.plugin.line("doctor", "refused", "-n", NAMESPACE))
+    with stage.narrator.waiting("kubectl vso is at work"):
+        diagnosis = stage.plugin.ask("doctor", "refused", "-n", NAMESPACE, *stage.context)
+    stage.narrator.output(diagnosis.stdout + diagnosis.stderr, lines=30)
+    stage.expect(lambda: "no-such-role" in diagnosis.stdout, "the diagnosis names the role too", timeout=1)
 
 
 def delete(stage: Stage) -> None:
@@ -160,6 +166,7 @@ ACTS: Final[tuple[Callable[[Stage], None], ...]] = (
     engines.certify,
     refuse,
     delete,
+    signals.tell,
 )
 """The acts in their order; each needs those before it."""
 

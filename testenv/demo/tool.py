@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,12 @@ def kubectl(folder: Path, *, kubeconfig: Path | None = None, context: str = "") 
         environ["KUBECONFIG"] = str(kubeconfig)
     chosen = ("--context", context) if context else ()
     return Tool(shlex.join(("kubectl", *chosen)), (find_kubectl(), *chosen), environ, ROOT)
+
+
+def plugin(kubectl: Tool) -> Tool:
+    """The plugin of this checkout, as `kubectl` would call it; the context is an argument of each command."""
+    environ = {**kubectl.environ, "PYTHONPATH": str(ROOT / "src")}
+    return Tool("kubectl vso", (sys.executable, "-m", "vso.cli.kubectl.main"), environ, ROOT)
 
 
 def bao_variables(bao: OpenBao) -> dict[str, str]:

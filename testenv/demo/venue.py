@@ -9,7 +9,7 @@ from typing import Final
 from testenv.cluster import Cluster
 from testenv.demo.narrator import Narrator
 from testenv.demo.stage import NAMESPACE, REVIEWER_BINDING, Stage, StoryFailed
-from testenv.demo.tool import ROOT, Tool, kubectl, vault_tool
+from testenv.demo.tool import ROOT, Tool, kubectl, plugin, vault_tool
 from testenv.openbao import OpenBao
 from testenv.postgres import Postgres
 from testenv.workspace import workspace
@@ -77,6 +77,7 @@ def _stage(narrator: Narrator, stack: contextlib.ExitStack, *, tool: Tool, missi
     stage = Stage(
         narrator=narrator,
         kubectl=tool,
+        plugin=plugin(tool),
         bao=vault_tool(folder, bao),
         server=bao,
         postgres=postgres,

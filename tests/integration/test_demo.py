@@ -34,7 +34,11 @@ SENTENCES = (
     "✓ The next certificate is there before the first one ends",
     'invalid role name "no-such-role"',
     "✓ No Secret was made",
+    "✓ The diagnosis names the role too",
     "✓ The Secret is gone",
+    "✓ The refused login is among them",
+    "login methods in use kubernetes",
+    "logins that failed denied",
     "What to read next",
     "Everything is cleaned up.",
 )
