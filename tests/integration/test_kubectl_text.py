@@ -126,7 +126,7 @@ def test_render_shows_certificates_and_other_answers_as_the_operator_writes_them
 
 def test_render_tells_what_the_cluster_does_not_have(tenant: Tenant) -> None:
     """A resource that is not there, and a SecretTransformation that is referred to."""
-    assert "has no resource app" in call(tenant, "render", "app").stderr
+    assert f"is called 'app' in namespace {tenant.namespace}" in call(tenant, "render", "app").stderr
     tenant.sync("app", destination={"transformation": {"transformationRefs": [{"name": "gone"}]}})
     result = call(tenant, "render", "VaultStaticSecret/app")
     assert result.exit_code == 1

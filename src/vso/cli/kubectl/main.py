@@ -36,8 +36,11 @@ The same program is called vso; found on the PATH as kubectl-vso, kubectl runs i
   kubectl vso status              how all secrets of the namespace are
   kubectl vso doctor NAME         what is wrong with one of them, and what to do
   kubectl vso tree NAME           where it comes from, and who uses it
+  kubectl vso render NAME         what the Secret would look like, for given data
+  kubectl vso lint FILE           mistakes in manifests, without a cluster
+  kubectl vso migrate FILE        resources of other programs, converted
 
-It works with your own rights in the cluster, and never prints a secret value.
+It works with your own rights in the cluster, and prints no secret value, unless render is asked to with --reveal.
 
 \b
 Completion of commands and options in your shell:

@@ -2,38 +2,28 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.text import Text
 
-from vso.apis.kinds import (
-    SECRET_TRANSFORMATION,
-    VAULT_DYNAMIC_SECRET,
-    VAULT_PKI_SECRET,
-    VAULT_STATIC_SECRET,
-)
-from vso.apis.meta import Key, Kind
+from vso.apis.kinds import SECRET_TRANSFORMATION
+from vso.apis.meta import Key
 from vso.apis.v1beta1 import SecretTransformation
 from vso.base import SystemClock
 from vso.cli.kubectl.exit_code import EXIT_CODES, Failed
 from vso.cli.kubectl.manifest import STDIN, Unreadable, find_texts, read_manifests
 from vso.cli.kubectl.output import Format, print_structured, print_table
 from vso.cli.kubectl.preview import MASK, Answer, BadAnswerFile, Preview, answer_of, manifest_of, preview
+from vso.cli.kubectl.secret_kind import SECRET_KINDS, complete_name, names_of, read_secret
 from vso.cli.kubectl.subject import claimant_of, index_of, subjects_of
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
 from vso.controllers import Claimant
 from vso.kube import NotFound
 from vso.sync import Budget, SyncError, TemplateEngine
 from vso.vault import VaultError
-
-_KINDS: Final[tuple[Kind[Any], ...]] = (VAULT_STATIC_SECRET, VAULT_DYNAMIC_SECRET, VAULT_PKI_SECRET)
-_NAMES: Final[Mapping[str, Kind[Any]]] = {one.resource.kind.lower(): one for one in _KINDS} | {
-    "vss": VAULT_STATIC_SECRET,
-    "vds": VAULT_DYNAMIC_SECRET,
-    "vps": VAULT_PKI_SECRET,
-}
 
 HELP: Final = f"""Show the Secret that a resource makes of Vault's data, without Vault.
 
@@ -56,7 +46,7 @@ Values are hidden unless you ask for them with --reveal.
 
 
 @click.command(name="render", help=HELP, short_help="Show the Secret that a resource would make.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option("-f", "--filename", "files", multiple=True, metavar="FILE", help="File or folder with the resources.")
 @click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder, too.")
 @click.option("--data", "data", metavar="FILE", help="What Vault answers; without it, an empty secret.")
@@ -121,13 +111,13 @@ def _from_files(
             f"{first.file}:{first.line()}: {first.kind} {first.name} has members of another type than they must have: "
             "`lint` says which"
         )
-    kind, wanted_name = _split(name or "")
+    kinds, wanted_name = names_of(name) if name else (SECRET_KINDS, "")
     found = [
         one
         for one in (claimant_of(subject.obj) for subject in subjects)
         if one is not None
         and (not wanted_name or one.metadata.name == wanted_name)
-        and (not kind or one.kind == _NAMES[kind].resource.kind)
+        and any(one.kind == kind.resource.kind for kind in kinds)
     ]
     if not found:
         what = f"no resource called {name}" if name else "no VaultStaticSecret, VaultDynamicSecret or VaultPKISecret"
@@ -139,35 +129,13 @@ def _from_files(
 
 
 async def _from_cluster(cluster: Cluster, name: str) -> tuple[Claimant, Mapping[Key, SecretTransformation]]:
-    kind, wanted_name = _split(name)
-    key = Key(cluster.one_namespace, wanted_name)
-    found: list[Claimant] = []
-    for one in [_NAMES[kind]] if kind else _KINDS:
-        try:
-            found.append(await cluster.client.get(one, key))
-        except NotFound:
-            continue
-    if not found:
-        raise Failed(
-            f"namespace {key.namespace} has no {_NAMES[kind].resource.kind if kind else 'resource'} {key.name}"
-        )
-    if len(found) > 1:
-        raise Failed(f"several kinds have {key}: write {' or '.join(f'{one.kind}/{key.name}' for one in found)}")
+    wanted = await read_secret(cluster, name)
     transformations = {}
-    for ref in found[0].spec.destination.transformation.transformation_refs:
-        where = Key(ref.namespace or key.namespace, ref.name)
-        try:
+    for ref in wanted.spec.destination.transformation.transformation_refs:
+        where = Key(ref.namespace or wanted.metadata.namespace, ref.name)
+        with suppress(NotFound):  # the gathering names what is missing
             transformations[where] = await cluster.client.get(SECRET_TRANSFORMATION, where)
-        except NotFound:
-            continue  # the gathering names it
-    return found[0], transformations
-
-
-def _split(name: str) -> tuple[str, str]:
-    kind, slash, rest = name.rpartition("/")
-    if slash and kind.lower() not in _NAMES:
-        raise click.UsageError(f"{kind} is no kind that makes a Secret: write {', '.join(_NAMES)}")
-    return kind.lower(), rest
+    return wanted, transformations
 
 
 def _read(data: str | None) -> str | None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 from msgspec import structs
 
+from tests.support.command_line import invoke
 from vso.apis import meta, names
 from vso.apis.meta import Condition, Key, ObjectMeta
 from vso.apis.v1beta1 import (
@@ -17,7 +17,7 @@ from vso.apis.v1beta1 import (
     VaultStaticSecretStatus,
 )
 from vso.cli.kubectl.installation import installation_of
-from vso.cli.kubectl.main import COMMANDS, main
+from vso.cli.kubectl.main import COMMANDS
 from vso.cli.kubectl.refresh import judge
 from vso.cli.kubectl.secret_kind import SECRET_KINDS, names_of
 from vso.cli.kubectl.workload import Workload
@@ -26,21 +26,21 @@ from vso.cli.kubectl.workload import Workload
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself_with_examples(name: str) -> None:
     """``--help`` works without a cluster."""
-    answer = CliRunner().invoke(main, [name, "--help"])
+    answer = invoke(name, "--help")
     assert answer.exit_code == 0
     assert f"kubectl vso {name} " in answer.output
 
 
 def test_the_help_lists_all_commands() -> None:
     """Each with one line."""
-    answer = CliRunner().invoke(main, ["--help"])
+    answer = invoke("--help")
     assert answer.exit_code == 0
     assert all(f"  {name} " in answer.output for name in COMMANDS)
 
 
 def test_a_value_may_follow_an_equals_sign() -> None:
     """As kubectl allows: -o=xml is an unknown form, not the unknown form "=xml"."""
-    answer = CliRunner().invoke(main, ["status", "-o=xml"])
+    answer = invoke("status", "-o=xml")
     assert answer.exit_code == 2
     assert "'xml'" in answer.output
 

@@ -245,7 +245,7 @@ def test_what_makes_no_secret_is_said_without_a_value(desk: Desk, transformation
         (("other",), 1, "no resource called other"),
         (("vds/app",), 0, "app-secret"),
         (("VaultStaticSecret/app",), 0, "app-secret"),
-        (("configmap/app",), 2, "no kind that makes a Secret"),
+        (("configmap/app",), 2, "KIND is one of VaultStaticSecret (vss)"),
         (("vss/app", "--data", "-", "-f", "-"), 2, "only one of"),
         (("vss/app", "--data", "/nowhere/at/all"), 1, "no such file"),
     ],
