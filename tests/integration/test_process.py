@@ -125,6 +125,20 @@ def test_what_may_not_read_what_it_needs_is_alive_but_not_ready(cluster: Cluster
     cluster.request("DELETE", f"/api/v1/namespaces/{home.namespace}")
 
 
+def test_while_the_api_server_is_away_it_is_alive_and_stops_when_asked(cluster: Cluster, tmp_path: Path) -> None:
+    """A restart by the kubelet would not bring the API server back."""
+    port = free_port()
+    kubeconfig = cluster.kubeconfig_for(harness.ACCOUNT, server=f"https://127.0.0.1:{free_port()}")
+    flags = (f"--health-probe-bind-address=127.0.0.1:{port}",)
+    replica = Operator(cluster, tmp_path / "lonely.log", kubeconfig, flags)
+    replica.launch()
+    wait_for(lambda: any("waiting for the API" in one["msg"] for one in replica.lines()), what="it to wait")
+    assert probe(port, "/healthz") == (200, "ok")
+    status, text = probe(port, "/readyz")
+    assert (status, "not begun" in text) == (500, True)
+    assert replica.stop() == 0
+
+
 def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
     cluster: Cluster, bao: OpenBao, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Final
@@ -25,7 +25,7 @@ from vso.app.metrics import Metrics
 from vso.app.settings import Settings
 from vso.app.version import build_facts, read_stamp
 from vso.app.watching import Queues, mirror, wake_dependants
-from vso.base import BackOff, Clock, RateLimit, SystemClock
+from vso.base import BackOff, RateLimit, SystemClock
 from vso.controllers import (
     HCPReconciler,
     SecretTransformationReconciler,
@@ -83,11 +83,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 limit=RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst),
             )
         )
-        signer = await _read_key(kube, namespace, clock=clock, rng=rng)
         identity = make_identity(socket.gethostname(), rng)
         lease = LeaseConfig(key=Key(namespace, names.LEADER_LEASE), identity=identity)
         elector = _elector(settings, kube, lease, metrics.runtime.leader(names.LEADER_LEASE))
         manager = Manager(clock=clock, elector=elector)
+        await stack.enter_async_context(endpoints(settings, manager, metrics, kube))
+        await stack.enter_async_context(watched_loop())
+        signer = await _read_key(kube, namespace, stop, rng=rng)
+        if signer is None:
+            return
         recorder = EventRecorder(kube, clock=clock, instance=identity)
         queues = Queues(clock, metrics.runtime.queue)
         around = Surroundings(kube=kube, world=world, signer=signer, clock=clock, rng=rng)
@@ -114,8 +118,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         if settings.revoke_on_shutdown:
             manager.finish("revocation", logins.clients.revoke_all)
         metrics.watch(world, clients=logins.clients, leading=lambda: elector.leading)
-        await stack.enter_async_context(endpoints(settings, manager, metrics, kube))
-        await stack.enter_async_context(watched_loop())
         log.info("starting", identity=identity, namespace=namespace, **settings.start_line())
         await manager.run(stop)
 
@@ -127,10 +129,10 @@ def _elector(settings: Settings, kube: Client, lease: LeaseConfig, observer: Lea
     return Unelected()
 
 
-async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) -> Signer:
-    """The HMAC key; an API server that cannot be reached yet is waited for."""
+async def _read_key(kube: Client, namespace: str, stop: asyncio.Event, *, rng: Random) -> Signer | None:
+    """The HMAC key; an API server that cannot be reached yet is waited for, until `stop` is set (then None)."""
     failures, backoff = 0, BackOff(initial=1.0, maximum=30.0)
-    while True:
+    while not stop.is_set():
         try:
             return await ensure_hmac_key(kube, namespace, make_key=partial(secrets.token_bytes, KEY_LENGTH))
         except KubeError as exc:
@@ -139,7 +141,10 @@ async def _read_key(kube: Client, namespace: str, *, clock: Clock, rng: Random) 
             failures += 1
             if failures == 1:
                 log.warning("waiting for the API server", error=str(exc))
-            await clock.sleep(backoff.delay(failures, rng))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff.delay(failures, rng)):
+                    await stop.wait()
+    return None
 
 
 def control(manager: Manager, tools: Tools, queues: Queues, settings: Settings, metrics: Metrics) -> None:

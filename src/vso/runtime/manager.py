@@ -99,8 +99,8 @@ class Manager:
 
     @property
     def ready(self) -> bool:
-        """Whether all required stores are filled."""
-        return all(mirror.synced for mirror in self._required)
+        """Whether there are required stores, and all are filled."""
+        return bool(self._required) and all(mirror.synced for mirror in self._required)
 
     def problems(self) -> Mapping[str, str]:
         """What is wrong with which mirror, in words for health output; empty if nothing is."""
@@ -108,7 +108,7 @@ class Manager:
             name: mirror.problem or "not read yet"
             for name, mirror in self._mirrors.items()
             if mirror.problem or not mirror.synced
-        }
+        } or ({} if self._required else {"operator": "it has not begun to read yet"})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then let running reconciles end within the grace period.

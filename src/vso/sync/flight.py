@@ -46,9 +46,10 @@ class SingleFlight:
     async def run(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
         """Return what `work` returns, or raise what it raises; started only if `key` is not under way."""
         flight = self._flights.get(key) or self._begin(key, work)
-        value, error = await asyncio.shield(flight)
+        value, error, origin = await asyncio.shield(flight)
         if error is not None:
-            raise error
+            # From where it began: each caller would add its own way to the one traceback.
+            raise error.with_traceback(origin)
         result: R = value
         return result
 
@@ -58,7 +59,7 @@ class SingleFlight:
         return flight
 
 
-_Outcome = tuple[Any, Exception | None]
+_Outcome = tuple[Any, Exception | None, TracebackType | None]
 
 
 async def _logged(work: Callable[[], Awaitable[Any]]) -> None:
@@ -71,9 +72,9 @@ async def _logged(work: Callable[[], Awaitable[Any]]) -> None:
 async def _settle(work: Callable[[], Awaitable[Any]]) -> _Outcome:
     # An error that left a task of a TaskGroup would cancel every other flight, so it travels as a value.
     try:
-        return await work(), None
+        return await work(), None, None
     except Exception as exc:  # noqa: BLE001 - handed to every caller
-        return None, exc
+        return None, exc, exc.__traceback__
 
 
 class Slots:

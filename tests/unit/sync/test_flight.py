@@ -1,6 +1,7 @@
 """Shared work and bounded slots, cancelled at every await."""
 
 import asyncio
+import traceback
 from contextlib import suppress
 
 import pytest
@@ -25,6 +26,20 @@ async def test_callers_of_one_key_share_one_flight() -> None:
         await asyncio.sleep(0)
         gate.set()
     assert [one.result() for one in callers] == [1] * 5
+
+
+async def test_an_error_tells_where_it_began_however_many_callers_it_reached() -> None:
+    """Hundreds of callers would else make a traceback of hundreds of parts, each time it is logged."""
+    async with SingleFlight() as flights:
+
+        async def fail() -> int:
+            await asyncio.sleep(0)
+            raise LookupError
+
+        errors = await asyncio.gather(*(flights.run(1, fail) for _ in range(50)), return_exceptions=True)
+        lengths = [len(traceback.extract_tb(one.__traceback__)) for one in errors if isinstance(one, LookupError)]
+    assert len(lengths) == 50
+    assert max(lengths) < 6
 
 
 async def test_an_error_reaches_every_caller_and_the_next_caller_starts_anew() -> None:
