@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Final
 
 GENERATORS: Final[Mapping[str, str]] = {
+    "deploy/chart/crds": "vso.apis.crd",
+    "deploy/chart/templates/generated": "vso.controllers.rbac_chart",
     "deploy/crds": "vso.apis.crd",
+    "deploy/kustomize/crd/bases": "vso.apis.crd",
+    "deploy/kustomize/rbac/rules": "vso.controllers.rbac_kustomize",
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
