@@ -51,9 +51,8 @@ def values() -> tuple[Value, ...]:
     return tuple(_members(yaml.compose(text, Loader=yaml.SafeLoader), (), text.splitlines()))
 
 
-def _members(node: yaml.Node, path: tuple[str, ...], lines: list[str]) -> Iterator[Value]:
-    assert isinstance(node, yaml.MappingNode)
-    for key, content in node.value:
+def _members(node: yaml.Node | None, path: tuple[str, ...], lines: list[str]) -> Iterator[Value]:
+    for key, content in node.value if isinstance(node, yaml.MappingNode) else ():
         comment, schema = _comment(lines, key.start_mark.line)
         here = (*path, key.value)
         default = yaml.SafeLoader("").construct_object(content, deep=True)  # type: ignore[no-untyped-call]
