@@ -1,5 +1,6 @@
 """The Helm chart as Helm renders it, once for each set of values."""
 
+import copy
 import functools
 import json
 import subprocess
@@ -32,7 +33,7 @@ def nested(values: Mapping[str, Any]) -> Json:
         place = root
         for part in path:
             place = place.setdefault(part, {})
-        place[last] = value
+        place[last] = copy.deepcopy(value)
     return root
 
 
@@ -107,8 +108,19 @@ def _render(values: str, options: tuple[str, ...], release: str) -> Rendered:
 
 def template(values: str, *options: str, release: str = RELEASE) -> str:
     """What ``helm template`` prints for the text of a values file. Raises Refused."""
-    command = [str(find_helm()), "template", release, str(CHART), f"--namespace={NAMESPACE}", "--values=-", *options]
-    done = subprocess.run(command, input=values, capture_output=True, text=True, check=False, timeout=60)
+    return _helm("template", release, str(CHART), "--values=-", *options, values=values)
+
+
+def notes(values: Mapping[str, Any]) -> str:
+    """What Helm says once it has installed the chart. Raises Refused."""
+    options = ("--values=-", "--dry-run=client", "--output=json")
+    answer = _helm("install", RELEASE, str(CHART), *options, values=json.dumps(nested(values)))
+    return str(json.loads(answer)["info"]["notes"])
+
+
+def _helm(*command: str, values: str) -> str:
+    arguments = [str(find_helm()), *command, f"--namespace={NAMESPACE}"]
+    done = subprocess.run(arguments, input=values, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise Refused(done.stderr)
     return done.stdout

@@ -37,7 +37,7 @@
 {{- end }}
 
 {{- define "vso.logLevel" -}}
-{{- get (dict "debug-extended" "5" "trace" "6") . | default . }}
+{{- get (dict "debug-extended" "5" "trace" "6") . | default . -}}
 {{- end }}
 
 {{- define "vso.metricsBindAddress" -}}
@@ -67,7 +67,7 @@
 {{- end }}
 - --global-vault-auth-options={{ if $manager.globalVaultAuthOptions.allowDefaultGlobals }}allow-default-globals{{ end }}
 {{ include "vso.backoffArgs" $manager.backoffOnSecretSourceError }}
-{{- include "vso.flag" (list "zap-log-level" (include "vso.logLevel" $manager.logging.level) .) }}
+{{- include "vso.flag" (list "zap-log-level" (include "vso.logLevel" ($manager.logging.level | default "")) .) }}
 {{- include "vso.flag" (list "zap-time-encoding" $manager.logging.timeEncoding .) }}
 {{- include "vso.flag" (list "zap-stacktrace-level" $manager.logging.stacktraceLevel .) }}
 {{- range $manager.extraArgs }}
