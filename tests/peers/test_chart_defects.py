@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.chart import MISSING, F, Refused, at, notes, render, template
+from tests.support.chart import MISSING, F, Refused, at, render, template
 
 POD: Final = "spec template spec"
 MANAGER: Final = "controller.manager"
@@ -71,15 +71,6 @@ def test_a_variable_may_come_from_elsewhere() -> None:
     source = {"secretKeyRef": {"name": "proxy", "key": "url"}}
     item = {"name": "HTTPS_PROXY", "valueFrom": source}
     assert render({f"{MANAGER}.extraEnv": [item]}).manager("env")[3:] == [item]
-
-
-def test_what_has_no_effect_is_said() -> None:
-    """In the notes that Helm prints after installing; nothing is said otherwise."""
-    encryption = {f"{CACHE}.storageEncryption.enabled": True}
-    config = {"controller.controllerConfigMapYaml": {"leaderElection": {"leaderElect": False}}}
-    assert "DEPRECATED" not in notes({})
-    assert "storageEncryption.enabled has no effect" in notes(encryption)
-    assert "controllerConfigMapYaml has no effect" in notes(config)
 
 
 REQUIRED: Final[list[tuple[dict[str, Any], str]]] = [

@@ -108,19 +108,14 @@ def _render(values: str, options: tuple[str, ...], release: str) -> Rendered:
 
 def template(values: str, *options: str, release: str = RELEASE) -> str:
     """What ``helm template`` prints for the text of a values file. Raises Refused."""
-    return _helm("template", release, str(CHART), "--values=-", *options, values=values)
-
-
-def notes(values: Mapping[str, Any]) -> str:
-    """What Helm says once it has installed the chart. Raises Refused."""
-    options = ("--values=-", "--dry-run=client", "--output=json")
-    answer = _helm("install", RELEASE, str(CHART), *options, values=json.dumps(nested(values)))
-    return str(json.loads(answer)["info"]["notes"])
-
-
-def _helm(*command: str, values: str) -> str:
-    arguments = [str(find_helm()), *command, f"--namespace={NAMESPACE}"]
-    done = subprocess.run(arguments, input=values, capture_output=True, text=True, check=False, timeout=60)
+    arguments = ["template", release, str(CHART), f"--namespace={NAMESPACE}", "--values=-", *options]
+    done = helm(*arguments, values=values)
     if done.returncode:
         raise Refused(done.stderr)
     return done.stdout
+
+
+def helm(*arguments: str, values: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Helm, with `values` on its stdin; see `returncode`, `stdout`, `stderr`."""
+    command = [str(find_helm()), *arguments]
+    return subprocess.run(command, input=values, capture_output=True, text=True, check=False, timeout=120)
