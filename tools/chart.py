@@ -55,7 +55,7 @@ def _members(node: yaml.Node | None, path: tuple[str, ...], lines: list[str]) ->
     for key, content in node.value if isinstance(node, yaml.MappingNode) else ():
         comment, schema = _comment(lines, key.start_mark.line)
         here = (*path, key.value)
-        default = yaml.SafeLoader("").construct_object(content, deep=True)  # type: ignore[no-untyped-call]
+        default = yaml.SafeLoader("").construct_object(content, deep=True)
         nested = isinstance(default, dict) and default and _WHOLE.isdisjoint(schema)
         children = tuple(_members(content, here, lines)) if nested else ()
         yield Value(path=here, comment=comment, schema=schema, default=default, children=children)

@@ -158,7 +158,7 @@ def test_a_value_may_be_reset_by_null() -> None:
 
 def test_hooks_keep_to_the_affinity_of_the_operator() -> None:
     """The nodes that it may run on are those that they may run on."""
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"a": "b"}}}
     rendered = render({"controller.affinity": affinity})
     for job in ("pdcc", "upgrade-crds"):
         assert rendered.job(job, f"{POD} affinity") == affinity

@@ -262,7 +262,7 @@ def test_a_constraint_without_selector_gets_that_of_the_pods() -> None:
     assert found[1] == spread[1]
 
 
-VOLUMES: Final = [
+VOLUMES: Final[list[dict[str, Any]]] = [
     {"name": "plain", "secret": {"secretName": "s"}},
     {"name": "mounted", "mountPath": "/etc/m", "secret": {"secretName": "s", "items": [{"key": "a", "path": "b"}]}},
     {"name": "closed", "mountPath": "/etc/c", "readOnly": True, "configMap": {"name": "c"}},
