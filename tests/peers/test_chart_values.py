@@ -1,12 +1,13 @@
 """The values that HashiCorp's chart does not have: scope, rights, policy, metrics, network."""
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from tests.support.chart import CHART, MISSING, NAMESPACE, F, Rendered, at, render
+from tests.support.chart import CHART, MISSING, NAMESPACE, F, Rendered, at, render, template
 from vso import __version__
 from vso.app.options import OPTIONS
 from vso.cli.manager import read_flags
@@ -335,3 +336,24 @@ def test_the_schema_describes_every_value() -> None:
     names = leaves(schema, "")
     assert len(names) > 150
     assert [one for one in names if f"| `{one}` |" not in reference] == []
+
+
+PAGES: Final = sorted(path for path in (CHART.parents[1] / "docs" / "how-to").glob("*.md"))
+EXAMPLES: Final = [
+    pytest.param(text, id=f"{page.stem}-{title}")
+    for page in PAGES
+    for title, text in re.findall(
+        r'^```yaml title="(\S*values\.yaml)"\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize("values", EXAMPLES)
+def test_the_values_of_a_guide_are_values_of_the_chart(values: str) -> None:
+    """Each can be installed as it stands, and changes something."""
+    assert template(values) != template("{}")
+
+
+def test_there_are_values_in_the_guides() -> None:
+    """Those that the test above looks at."""
+    assert len(EXAMPLES) >= 8

@@ -94,21 +94,23 @@ class Refused(Exception):
     """Helm did not render; the text is what it said."""
 
 
-def render(values: Mapping[str, Any] | None = None, *options: str, release: str = RELEASE) -> Rendered:
+def render(
+    values: Mapping[str, Any] | None = None, *options: str, release: str = RELEASE, namespace: str = NAMESPACE
+) -> Rendered:
     """The chart with `values` by dotted names. Raises Refused."""
-    return _render(json.dumps(nested(values or {})), options, release)
+    return _render(json.dumps(nested(values or {})), options, release, namespace)
 
 
 @functools.cache
-def _render(values: str, options: tuple[str, ...], release: str) -> Rendered:
-    text = template(values, *options, release=release)
+def _render(values: str, options: tuple[str, ...], release: str, namespace: str) -> Rendered:
+    text = template(values, *options, release=release, namespace=namespace)
     objects = tuple(one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one)
     return Rendered(text, objects)
 
 
-def template(values: str, *options: str, release: str = RELEASE) -> str:
+def template(values: str, *options: str, release: str = RELEASE, namespace: str = NAMESPACE) -> str:
     """What ``helm template`` prints for the text of a values file. Raises Refused."""
-    arguments = ["template", release, str(CHART), f"--namespace={NAMESPACE}", "--values=-", *options]
+    arguments = ["template", release, str(CHART), f"--namespace={namespace}", "--values=-", *options]
     done = helm(*arguments, values=values)
     if done.returncode:
         raise Refused(done.stderr)
