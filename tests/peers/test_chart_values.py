@@ -339,6 +339,7 @@ def test_the_schema_describes_every_value() -> None:
 
 
 PAGES: Final = sorted(path for path in (CHART.parents[1] / "docs" / "how-to").glob("*.md"))
+_VALUES: Final = re.compile(r'^```yaml title="(\S*values\.yaml)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 EXAMPLES: Final = [
     pytest.param(text, id=f"{page.stem}-{title}")
     for page in PAGES
