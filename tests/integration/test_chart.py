@@ -47,11 +47,9 @@ class Home:
 
     def helm(self, *arguments: str, **values: Any) -> str:
         """What Helm says; hooks are left out, since nobody runs their Pods here."""
-        done = helm(
-            *arguments,
-            *(f"--namespace={self.namespace}", f"--kubeconfig={self.cluster.admin_kubeconfig}", "--no-hooks"),
-            values=json.dumps(nested(values)),
-        )
+        hooks = () if arguments[0] == "get" else ("--no-hooks",)
+        where = (f"--namespace={self.namespace}", f"--kubeconfig={self.cluster.admin_kubeconfig}")
+        done = helm(*arguments, *where, *hooks, values=json.dumps(nested(values)))
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -118,7 +118,7 @@ def test_the_operator_understands_every_argument() -> None:
 
 
 LEFT_TO_ARGS: Final = {
-    *("--kubeconfig", "--version", "--output"),  # for use outside a cluster
+    *("--kubeconfig", "--version", "--output", "--dry-run-takeover"),  # for use by hand
     *("--zap-devel", "--zap-encoder"),  # for eyes that read logs by hand
     *("--max-concurrent-reconciles-vds", "--min-refresh-after-hvsa"),  # deprecated, and without effect
 }
