@@ -299,6 +299,17 @@ def test_a_pod_monitor_reaches_each_replica() -> None:
     assert "authorization" not in plain["spec"]["podMetricsEndpoints"][0]
 
 
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_the_namespace_of_a_metric_is_that_of_the_resource(monitor: str) -> None:
+    """As alerts and dashboards need it; or as in the original, for who has dashboards for that."""
+    values = {f"telemetry.{monitor}.enabled": True, "telemetry.podMonitor.tokenSecret": "token"}
+    for honored in (True, False):
+        rendered = render(values if honored else {**values, f"telemetry.{monitor}.honorLabels": False})
+        (found,) = rendered.all("ServiceMonitor") + rendered.all("PodMonitor")
+        (endpoint,) = found["spec"].get("endpoints") or found["spec"]["podMetricsEndpoints"]
+        assert endpoint["honorLabels"] is honored
+
+
 def test_a_network_policy_lets_in_and_out_what_is_needed() -> None:
     """Metrics in; names, API server and Vault out; and what the values add."""
     assert not render().all("NetworkPolicy")
