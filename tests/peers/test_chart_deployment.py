@@ -55,6 +55,12 @@ PROXY: Final = {"controller.kubeRbacProxy.enabled": True}
         ({}, f"{POD} containers manager readinessProbe httpGet", {"path": "/readyz", "port": 8081}),
         ({}, f"{POD} containers manager readinessProbe initialDelaySeconds", 5),
         ({}, f"{POD} containers manager readinessProbe periodSeconds", 10),
+        ({"controller.securityContext": {"runAsUser": 5}}, f"{POD} containers manager securityContext runAsUser", 5),
+        (
+            {**PROXY, "controller.securityContext": {"runAsUser": 5}},
+            f"{POD} containers kube-rbac-proxy securityContext runAsUser",
+            5,
+        ),
         (PROXY, f"{POD} containers 0 name", "kube-rbac-proxy"),
         (PROXY, f"{POD} containers 1 name", "manager"),
         (PROXY, f"{POD} containers 0 image", "quay.io/brancz/kube-rbac-proxy:v0.18.1"),
