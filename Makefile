@@ -46,7 +46,7 @@ engine: $(STAMP) ## Build the template engine, unless it is in the user's cache 
 	@$(PYTHON) -m tools.engine
 
 .PHONY: test-peers
-test-peers: engine ## Compare with programs that others wrote: Go's templates, keytool (a minute)
+test-peers: engine helm ## Compare with programs that others wrote: Go's templates, keytool, Helm (a minute)
 	$(PYTHON) -m pytest tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.
@@ -54,8 +54,12 @@ test-peers: engine ## Compare with programs that others wrote: Go's templates, k
 controlplane: $(STAMP) ## Build the control plane for tests and demo, unless it is in the user's cache (5 minutes, once)
 	@[ -n "$$KUBEBUILDER_ASSETS" ] || $(PYTHON) -m testenv build >/dev/null
 
+.PHONY: helm
+helm: $(STAMP) ## Build Helm for the tests, unless it is in the PATH or in the user's cache (2 minutes, once)
+	@$(PYTHON) -m testenv helm >/dev/null
+
 .PHONY: test-integration
-test-integration: engine controlplane ## Run the operator against real servers (minutes)
+test-integration: engine controlplane helm ## Run the operator against real servers (minutes)
 	$(PYTHON) -m pytest tests/integration $(ARGS)
 
 .PHONY: test-faults

@@ -5,9 +5,11 @@ this process is killed. Set-up calls block; only `FaultProxy` is async. Start re
 """
 
 from testenv.audit import AuditEntry, VaultRequest
-from testenv.builder import BuildFailed, controlplane_binary
+from testenv.builder import controlplane_binary
 from testenv.cluster import Cluster
 from testenv.fault import Answer, Cut, Delay, Fault, Pass, Refuse, Reset, Silence, Split
+from testenv.gobuild import BuildFailed
+from testenv.helm import find_helm
 from testenv.openbao import OpenBao
 from testenv.postgres import Postgres
 from testenv.process import Program, Server, ServerDied
@@ -42,6 +44,7 @@ __all__ = [
     "VaultAdmin",
     "VaultRequest",
     "controlplane_binary",
+    "find_helm",
     "wait_for",
     "workspace",
 ]

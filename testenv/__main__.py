@@ -7,8 +7,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 
-from testenv.builder import BuildFailed, controlplane_binary
+from testenv.builder import controlplane_binary
 from testenv.cluster import Cluster
+from testenv.gobuild import BuildFailed
+from testenv.helm import find_helm
 from testenv.openbao import OpenBao
 from testenv.port import LOOPBACK
 from testenv.postgres import Postgres
@@ -22,6 +24,7 @@ examples:
   python -m testenv up --with openbao,postgres   PostgreSQL too
   python -m testenv up --with none               Kubernetes alone
   python -m testenv build                        only build the control plane (5 to 10 minutes, once)
+  python -m testenv helm                         only build helm (2 minutes, once)
 
 `up` prints the variables that kubectl and bao need, on standard output; paste them into another shell.
 Everything listens on 127.0.0.1 and vanishes with Ctrl-C.
@@ -43,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "build":
             print(controlplane_binary(report))
+        elif options.command == "helm":
+            print(find_helm(report))
         else:
             _up(options.neighbours, report)
     except (BuildFailed, NoGo, ServerDied, FileNotFoundError, PermissionError) as error:
@@ -71,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what to start beside Kubernetes: openbao, postgres, both with a comma, or none (default: openbao)",
     )
     build = commands.add_parser("build", help="build the control plane, if it is not in the cache, and print its file")
-    for command in (up, build):
+    helm = commands.add_parser("helm", help="build Helm, unless it is in the PATH or the cache, and print its file")
+    for command in (up, build, helm):
         command.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return parser
 

@@ -95,6 +95,8 @@ def apiserver(port: int, *, etcd: str, keys: Keys, files: Files) -> list[str]:
             "service-account-key-file": str(keys.tokens.certificate),
             "service-account-signing-key-file": str(keys.tokens.key),
             "authorization-mode": "RBAC",
+            # As in the clusters of users, where CSI drivers need it.
+            "allow-privileged": "true",
             "audit-policy-file": str(files.audit_policy),
             "audit-log-path": str(files.audit_log),
             "audit-log-maxsize": "100000",  # MB: marks are positions in one file

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from testenv.builder import cache_folder
+from testenv.gobuild import cache_folder
 from testenv.port import LOOPBACK, free_port
 from testenv.private import install
 from testenv.process import Program, Server

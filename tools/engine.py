@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from testenv.builder import cache_folder
+from testenv.gobuild import cache_folder
 from testenv.toolchain import find_go
 from vso.sync.sandbox import Sandbox
 

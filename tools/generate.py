@@ -5,6 +5,7 @@ only argument, and stands in `GENERATORS` with the folder where the repository k
 Run as ``python tools/generate.py [--check]``, from the root of the repository.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,15 +14,21 @@ from pathlib import Path
 from typing import Final
 
 GENERATORS: Final[Mapping[str, str]] = {
+    "deploy/chart/crds": "vso.apis.crd",
+    "deploy/chart/templates/generated": "vso.controllers.rbac_chart",
+    "deploy/chart/values.schema.json": "tools.chart_schema",
     "deploy/crds": "vso.apis.crd",
+    "deploy/kustomize/crd/bases": "vso.apis.crd",
+    "deploy/kustomize/rbac/rules": "vso.controllers.rbac_kustomize",
     "deploy/rbac": "vso.controllers.rbac",
+    "docs/reference/chart-values": "tools.chart_values",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
     "docs/reference/conditions": "tools.reference_conditions",
     "docs/reference/permissions": "tools.reference_permissions",
     "docs/reference/resources": "tools.reference_resources",
 }
-"""Folder in the repository -> module that writes it. A generator owns its folder whole."""
+"""Folder, or single file, in the repository -> module that writes it. A generator owns its folder whole."""
 
 
 def generate(module: str, folder: Path) -> None:
@@ -37,14 +44,15 @@ def generate(module: str, folder: Path) -> None:
 def differences(kept: Path, fresh: Path) -> list[str]:
     """One line for each file that is missing, changed or no longer generated, in order of names."""
     ours, theirs = _files(kept), _files(fresh)
+    place = kept.parent if kept.suffix else kept
     lines: list[str] = []
     for name in sorted(ours.keys() | theirs.keys()):
         if name not in ours:
-            lines.append(f"{kept / name}: missing")
+            lines.append(f"{place / name}: missing")
         elif name not in theirs:
-            lines.append(f"{kept / name}: no longer generated")
+            lines.append(f"{place / name}: no longer generated")
         elif ours[name] != theirs[name]:
-            lines.append(f"{kept / name}: out of date")
+            lines.append(f"{place / name}: out of date")
     return lines
 
 
@@ -60,10 +68,16 @@ def check() -> list[str]:
 
 def write() -> None:
     """Generate everything in place; files that are no longer generated are removed."""
-    for folder, module in GENERATORS.items():
-        for name in _files(Path(folder)):
-            (Path(folder) / name).unlink()
-        generate(module, Path(folder))
+    for target, module in GENERATORS.items():
+        kept = Path(target)
+        if kept.suffix:
+            with tempfile.TemporaryDirectory() as fresh:
+                generate(module, Path(fresh))
+                shutil.copyfile(Path(fresh) / kept.name, kept)
+            continue
+        for name in _files(kept):
+            (kept / name).unlink()
+        generate(module, kept)
 
 
 def main(arguments: list[str]) -> int:
@@ -82,6 +96,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _files(folder: Path) -> dict[Path, bytes]:
+    if folder.is_file():
+        return {Path(folder.name): folder.read_bytes()}
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

@@ -21,6 +21,10 @@ _WHERE: Final = {
         "To protect metrics",
         "Only with `--metrics-secure-bind-address`: the cluster is asked who reads them, and whether it may.",
     ),
+    Where.UPGRADE: (
+        "To bring the CRDs up to date",
+        "Not of the operator: the chart gives them to the hook that runs before an upgrade, for as long as it runs.",
+    ),
     Where.OWN: ("In the operator's own namespace", "By a Role."),
     Where.OWN_TOO: (
         "In the operator's own namespace, besides",

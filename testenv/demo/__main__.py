@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from testenv.builder import BuildFailed
 from testenv.demo import story, venue
 from testenv.demo.narrator import Narrator, terminal
 from testenv.demo.stage import NAMESPACE, Stage, StoryFailed
 from testenv.demo.tool import bao_variables
+from testenv.gobuild import BuildFailed
 from testenv.process import ServerDied
 from testenv.toolchain import NoGo
 from testenv.workspace import exit_on_sigterm

@@ -33,6 +33,7 @@ class Operator:
     flags: tuple[str, ...]
     environ: dict[str, str] = field(default_factory=dict)
     namespace: str = NAMESPACE
+    account: str = _ACCOUNT
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -94,7 +95,7 @@ class Operator:
         """What it asked of the API server since `since` (an audit mark), leases and watches apart."""
         return [
             one
-            for one in self.cluster.audit(user=user_of(self.namespace), since=since)
+            for one in self.cluster.audit(user=user_of(self.namespace, self.account), since=since)
             if one.resource != "leases" and one.verb != "watch"
         ]
 
@@ -114,20 +115,26 @@ def install_beside(cluster: Cluster, installation: Installation) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def user_of(namespace: str) -> str:
+def user_of(namespace: str, account: str = _ACCOUNT) -> str:
     """What the operator in `namespace` is called in the audit log."""
-    return f"system:serviceaccount:{namespace}:{_ACCOUNT}"
+    return f"system:serviceaccount:{namespace}:{account}"
 
 
 @contextlib.contextmanager
 def running(
-    cluster: Cluster, folder: Path, *flags: str, server: str = "", namespace: str = NAMESPACE, **environ: str
+    cluster: Cluster,
+    folder: Path,
+    *flags: str,
+    server: str = "",
+    namespace: str = NAMESPACE,
+    account: str = _ACCOUNT,
+    **environ: str,
 ) -> Iterator[Operator]:
     """An operator for the length of the context; its log must hold no traceback at the end."""
-    account = f"{namespace}/{_ACCOUNT}"
-    kubeconfig = cluster.kubeconfig_for(account, server=server) if server else cluster.kubeconfig_for(account)
+    who = f"{namespace}/{account}"
+    kubeconfig = cluster.kubeconfig_for(who, server=server) if server else cluster.kubeconfig_for(who)
     log = folder / f"operator-{namespace}.log"
-    operator = Operator(cluster, log, kubeconfig, flags, dict(environ), namespace)
+    operator = Operator(cluster, log, kubeconfig, flags, dict(environ), namespace, account)
     operator.start()
     try:
         yield operator

@@ -146,11 +146,21 @@ class Tenant:
             },
         )
 
-    def lease(self, name: str, *, path: str, mount: str = "", destination: Json | None = None, **spec: Any) -> Json:
+    def lease(
+        self,
+        name: str,
+        *,
+        path: str,
+        mount: str = "",
+        destination: Json | None = None,
+        metadata: Json | None = None,
+        **spec: Any,
+    ) -> Json:
         """A VaultDynamicSecret that writes the Secret of the same name."""
         return self.create(
             "VaultDynamicSecret",
             name,
+            metadata=metadata,
             spec={
                 "vaultAuthRef": "vault",
                 "mount": mount or self.mount,

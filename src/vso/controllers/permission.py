@@ -20,17 +20,30 @@ class Where(Enum):
     CLUSTER = "objects outside of all namespaces"
     SELECTOR = "the namespaces themselves, where a selector chooses among them"
     METRICS = "reviews, where metrics are protected"
+    UPGRADE = "objects outside of all namespaces, for the upgrade of the CRDs alone"
+
+
+class Switch(Enum):
+    """What an administrator may withhold; the value is the chart's value for it, below ``rbac``."""
+
+    RESTART = "rolloutRestart"
+    ARGO = "argoRollouts"
+    TOKENS = "serviceAccountTokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One rule: verbs on resources of one API group, and the reason for it."""
+    """One rule: verbs on resources of one API group, and the reason for it.
+
+    Without `switch` the operator cannot do without it.
+    """
 
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     why: str
     where: Where = Where.SERVED
+    switch: Switch | None = None
 
 
 _HANDLED: Final = tuple(one.kind.resource.plural for one in KINDS if one.name != "CSISecrets")
@@ -51,12 +64,24 @@ PERMISSIONS: Final = (
         ("get", "list", "watch", "create", "patch", "delete"),
         "write destinations, watch them by label, read CA certificates",
     ),
-    Permission("", ("serviceaccounts/token",), ("create",), "log in to Vault on behalf of ServiceAccounts"),
+    Permission(
+        "",
+        ("serviceaccounts/token",),
+        ("create",),
+        "log in to Vault on behalf of ServiceAccounts",
+        switch=Switch.TOKENS,
+    ),
     Permission("", ("serviceaccounts",), ("get",), "read their annotations and UIDs"),
     Permission("", ("configmaps",), ("get",), "read CA certificates, and the UID of the cluster's own"),
     Permission("", ("events",), ("create", "patch"), "tell what happened"),
-    Permission("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch"), "restart workloads"),
-    Permission("argoproj.io", ("rollouts",), ("get", "patch"), "restart Argo Rollouts"),
+    Permission(
+        "apps",
+        ("deployments", "statefulsets", "daemonsets"),
+        ("get", "patch"),
+        "restart workloads",
+        switch=Switch.RESTART,
+    ),
+    Permission("argoproj.io", ("rollouts",), ("get", "patch"), "restart Argo Rollouts", switch=Switch.ARGO),
     Permission("certificates.k8s.io", ("clustertrustbundles",), ("get",), "read CA certificates", Where.CLUSTER),
     Permission("", ("namespaces",), ("get", "list", "watch"), "read their labels", Where.SELECTOR),
     Permission("authentication.k8s.io", ("tokenreviews",), ("create",), "ask who scrapes metrics", Where.METRICS),
@@ -71,7 +96,21 @@ PERMISSIONS: Final = (
         "keep the HMAC key and stored logins, read CA certificates",
         Where.OWN_TOO,
     ),
-    Permission("", ("serviceaccounts/token",), ("create",), "log in for the encryption of logins", Where.OWN_TOO),
+    Permission(
+        "",
+        ("serviceaccounts/token",),
+        ("create",),
+        "log in for the encryption of logins",
+        Where.OWN_TOO,
+        Switch.TOKENS,
+    ),
     Permission("", ("serviceaccounts", "configmaps"), ("get",), "read UIDs and CA certificates", Where.OWN_TOO),
     Permission("", ("events",), ("create", "patch"), "tell what happened", Where.OWN_TOO),
+    Permission(
+        "apiextensions.k8s.io",
+        ("customresourcedefinitions",),
+        ("get", "create", "patch"),
+        "bring the CRDs up to date",
+        Where.UPGRADE,
+    ),
 )

@@ -4,7 +4,8 @@
     python -m vso.controllers.rbac --watch-namespaces=team-a,team-b prints Roles for these namespaces alone
     python -m vso.controllers.rbac --namespace-selector             prints rules with the right to read namespaces
 
-The operator of the integration tests runs with exactly these rules, so a missing one shows.
+The operator of the integration tests runs with exactly these rules, so a missing one shows. The rules of the Helm chart
+and of the kustomize layout are made from the same table: `rbac_chart`, `rbac_kustomize`.
 """
 
 import argparse
@@ -65,7 +66,7 @@ class Installation:
             "apiVersion": _API,
             "kind": kind,
             "metadata": {"name": role, **place},
-            "rules": [_rule(one) for one in PERMISSIONS if one.where in where],
+            "rules": [rule(one) for one in PERMISSIONS if one.where in where],
         }
         yield {
             "apiVersion": _API,
@@ -103,7 +104,8 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout.write(as_yaml(installation))
 
 
-def _rule(permission: Permission) -> dict[str, Any]:
+def rule(permission: Permission) -> dict[str, Any]:
+    """The permission as a rule of a Role or ClusterRole."""
     return {
         "apiGroups": [permission.group],
         "resources": list(permission.resources),

@@ -1,0 +1,267 @@
+"""What HashiCorp's chart gets wrong, one test for each defect; and what a wrong value is answered with."""
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from tests.support.chart import MISSING, F, Refused, at, render, template
+
+POD: Final = "spec template spec"
+MANAGER: Final = "controller.manager"
+CACHE: Final = f"{MANAGER}.clientCache"
+DIGEST: Final = f"sha256:{'0' * 64}"
+
+
+def test_budget_and_spread_do_not_count_the_pods_of_the_csi_driver() -> None:
+    """Which have the same name and instance."""
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    values = {"controller.replicas": 2, "controller.topologySpreadConstraints": spread, "csi.enabled": True}
+    rendered = render({**values, "controller.podDisruptionBudget.enabled": True})
+    driver = at(rendered.get("DaemonSet"), "spec template metadata labels")
+    for selector in (
+        at(rendered.get("PodDisruptionBudget"), "spec selector matchLabels"),
+        at(rendered.pod("topologySpreadConstraints"), "0 labelSelector matchLabels"),
+        at(rendered.get("Service"), "spec selector"),
+    ):
+        assert selector.items() <= at(rendered.get("Deployment"), "spec template metadata labels").items()
+        assert not selector.items() <= driver.items()
+
+
+def test_default_globals_can_be_switched_off() -> None:
+    """The operator's default is on, so leaving the flag out would switch nothing off."""
+    args = render({f"{MANAGER}.globalVaultAuthOptions.allowDefaultGlobals": False}).args()
+    assert "--global-vault-auth-options=" in args
+
+
+def test_a_spread_of_zero_is_passed_on() -> None:
+    """It switches jitter off, and is not the same as none given."""
+    backoff = f"{MANAGER}.backoffOnSecretSourceError.randomizationFactor"
+    assert "--backoff-randomization-factor=0.00" in render({backoff: 0}).args()
+    assert not [one for one in render({backoff: None}).args() if "randomization" in one]
+
+
+@pytest.mark.parametrize("number", [0, -1, 500])
+def test_the_number_of_locks_may_come_from_a_file(number: int) -> None:
+    """Where YAML makes it another type of number than --set does."""
+    assert f"--client-cache-num-locks={number}" in render({f"{CACHE}.numLocks": number}).args()
+    assert f"--client-cache-num-locks={number}" in render({}, f"--set={CACHE}.numLocks={number}").args()
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        (f"{CACHE}.cacheSize", "client-cache-size"),
+        (f"{CACHE}.numLocks", "client-cache-num-locks"),
+        (f"{MANAGER}.maxConcurrentReconciles", "max-concurrent-reconciles"),
+        (f"{MANAGER}.kubeClient.qps", "kube-client-qps"),
+        (f"{MANAGER}.kubeClient.burst", "kube-client-burst"),
+        (f"{MANAGER}.templates.memoryLimit", "template-memory-limit"),
+        ("controller.preDeleteHookTimeoutSeconds", "pre-delete-hook-timeout-seconds"),
+    ],
+)
+def test_great_numbers_are_written_out(value: str, flag: str) -> None:
+    """And not as 1e+06, which the operator refuses."""
+    rendered = render({value: 1_000_000})
+    assert f"--{flag}=1000000" in [*rendered.args(), *rendered.job("pdcc", f"{POD} containers 0 args")]
+
+
+def test_a_variable_may_come_from_elsewhere() -> None:
+    """From a Secret, say, such as the password of a proxy."""
+    source = {"secretKeyRef": {"name": "proxy", "key": "url"}}
+    item = {"name": "HTTPS_PROXY", "valueFrom": source}
+    assert render({f"{MANAGER}.extraEnv": [item]}).manager("env")[3:] == [item]
+
+
+REQUIRED: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"defaultVaultConnection.enabled": True}, "defaultVaultConnection.address is needed"),
+    ({"defaultAuthMethod.enabled": True}, "defaultAuthMethod.kubernetes.role is needed"),
+    ({"defaultAuthMethod": {"enabled": True, "method": "jwt"}}, "defaultAuthMethod.jwt.role is needed"),
+    ({"defaultAuthMethod": {"enabled": True, "method": "appRole"}}, "defaultAuthMethod.appRole.roleId is needed"),
+    ({"defaultAuthMethod": {"enabled": True, "method": "aws"}}, "defaultAuthMethod.aws.role is needed"),
+    (
+        {"defaultAuthMethod": {"enabled": True, "method": "gcp", "gcp": {"role": "r"}}},
+        "defaultAuthMethod.gcp.workloadIdentityServiceAccount is needed",
+    ),
+    (
+        {f"{CACHE}.persistenceModel": "direct-encrypted", f"{CACHE}.storageEncryption.kubernetes.role": "r"},
+        "storageEncryption.keyName is needed",
+    ),
+    (
+        {
+            f"{CACHE}.persistenceModel": "direct-encrypted",
+            f"{CACHE}.storageEncryption": {"keyName": "k", "kubernetes": {"role": "r"}},
+        },
+        "storageEncryption.transitMount is needed",
+    ),
+    ({f"{CACHE}.persistenceModel": "direct-encrypted"}, "storageEncryption.kubernetes.role is needed"),
+    ({"telemetry.podMonitor.enabled": True}, "telemetry.podMonitor.tokenSecret is needed"),
+    ({"controller.rbac.clusterRoleAggregation.viewerRoles": ["Vault"]}, 'there is no kind "Vault"'),
+    (
+        {"controller.watchNamespaces": ["a"], "controller.namespaceSelector": "a=b"},
+        "watchNamespaces and controller.namespaceSelector exclude each other",
+    ),
+    (
+        {f"{MANAGER}.revokeOnShutdown": True, f"{CACHE}.persistenceModel": "direct-unencrypted"},
+        "set only one of them",
+    ),
+    ({"metrics.mode": "off", "telemetry.serviceMonitor.enabled": True}, "there is nothing to monitor"),
+    ({f"{MANAGER}.image.repository": "docker.io/hashicorp/vault-secrets-operator"}, "--reset-then-reuse-values"),
+]
+
+
+@pytest.mark.parametrize(("values", "text"), REQUIRED)
+def test_what_cannot_work_is_refused_with_what_to_do(values: dict[str, Any], text: str) -> None:
+    """Before anything is installed, and with the name of the value."""
+    with pytest.raises(Refused, match=re.escape(text)):
+        render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"controller.watchNamespace": ["a"]}, "at '/controller': additional properties 'watchNamespace' not allowed"),
+        ({"controller.replicas": "two"}, "at '/controller/replicas': got string, want integer"),
+        ({"controller.replicas": -1}, "at '/controller/replicas': minimum: got -1, want 0"),
+        ({"controller.watchNamespaces": "a,b"}, "at '/controller/watchNamespaces': got string, want array"),
+        ({"controller.watchNamespaces": ["A_b"]}, "at '/controller/watchNamespaces/0'"),
+        ({f"{CACHE}.persistenceModel": "encrypted"}, "value must be one of '', 'none', 'direct-unencrypted'"),
+        ({f"{MANAGER}.logging.level": "verbose"}, "at '/controller/manager/logging/level'"),
+        ({f"{MANAGER}.image.digest": "sha256:12"}, "at '/controller/manager/image/digest'"),
+        ({f"{MANAGER}.policy.allowedAuthMethods": ["password"]}, "policy/allowedAuthMethods/0': value must be one of"),
+        ({f"{MANAGER}.policy.allowedVaultAddresses": ["vault:8200"]}, "policy/allowedVaultAddresses/0'"),
+        ({f"{MANAGER}.credentialsDirectory": "etc"}, "at '/controller/manager/credentialsDirectory'"),
+        ({f"{MANAGER}.refresh.minInterval": "5"}, "at '/controller/manager/refresh/minInterval'"),
+        ({f"{MANAGER}.backoffOnSecretSourceError.initialInterval": 5}, "got number, want string"),
+        ({f"{MANAGER}.extraArgs": "--a"}, "at '/controller/manager/extraArgs': got string, want array"),
+        ({f"{MANAGER}.volumes": [{"mountPath": "/a"}]}, "missing property 'name'"),
+        ({"controller.podDisruptionBudget.minAvailable": "half"}, "podDisruptionBudget/minAvailable'"),
+        ({"metrics.mode": "open"}, "value must be one of 'protected', 'plain', 'off'"),
+        ({"defaultAuthMethod.method": "token"}, "at '/defaultAuthMethod/method'"),
+        ({"defaultAuthMethod.vaultAuthGlobalRef.mergeStrategy.headers": "merge"}, "one of '', 'union', 'replace'"),
+        ({"networkPolicy.egressPorts": [0]}, "at '/networkPolicy/egressPorts/0'"),
+        ({"hooks.upgradeCRDs.executionTimeout": "soon"}, "at '/hooks/upgradeCRDs/executionTimeout'"),
+    ],
+)
+def test_the_schema_refuses_wrong_values(values: dict[str, Any], text: str) -> None:
+    """With place and allowed values. A mistyped name is an error too, since it could widen what is served."""
+    with pytest.raises(Refused, match=re.escape(text)):
+        render(values)
+
+
+def test_a_value_may_be_reset_by_null() -> None:
+    """As Helm's users do to drop a default; the schema has nothing against it."""
+    context = render({"controller.podSecurityContext": {"runAsUser": None, "runAsGroup": None}})
+    assert context.pod("securityContext") == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert render({f"{MANAGER}.logging.level": None}).args()[9] == "--zap-time-encoding=rfc3339"
+
+
+def test_hooks_keep_to_the_affinity_of_the_operator() -> None:
+    """The nodes that it may run on are those that they may run on."""
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"a": "b"}}}
+    rendered = render({"controller.affinity": affinity})
+    for job in ("pdcc", "upgrade-crds"):
+        assert rendered.job(job, f"{POD} affinity") == affinity
+        assert render().job(job, f"{POD} affinity") == MISSING
+
+
+def test_images_may_be_named_by_digest() -> None:
+    """Which wins over the tag, for every container of the image."""
+    tag = render({f"{MANAGER}.image.tag": "1.2.3"})
+    assert tag.manager("image").endswith("/vault-secrets-operator:1.2.3")
+    values = {f"{MANAGER}.image.digest": DIGEST, "controller.kubeRbacProxy": {"enabled": True}}
+    rendered = render({**values, "controller.kubeRbacProxy.image.digest": DIGEST})
+    image = rendered.manager("image")
+    assert image.endswith(f"/vault-secrets-operator@{DIGEST}")
+    assert rendered.pod("containers kube-rbac-proxy image") == f"quay.io/brancz/kube-rbac-proxy@{DIGEST}"
+    others = [rendered.job(job, f"{POD} containers 0 image") for job in ("pdcc", "upgrade-crds")]
+    assert {image} == {*others, rendered.get("Pod")["spec"]["containers"][0]["image"]}
+
+
+@pytest.mark.parametrize("values", [{}, {"controller.kubeRbacProxy.enabled": True}])
+def test_every_pod_keeps_to_the_restricted_security_standard(values: dict[str, Any]) -> None:
+    """Deployment, hooks and test: no root, no capability, no escalation, a read-only root file system."""
+    rendered = render(values)
+    workloads = [rendered.get("Deployment"), *rendered.all("Job")]
+    pods = [at(one, POD) for one in workloads] + [one["spec"] for one in rendered.all("Pod")]
+    assert len(pods) == 4
+    for pod in pods:
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_metrics_are_protected_by_the_operator_itself() -> None:
+    """Without a side-car: HTTPS, with rights to ask who it is; the plain address is for the Pod itself."""
+    rendered = render()
+    assert [one["name"] for one in rendered.pod("containers")] == ["manager"]
+    assert "--metrics-bind-address=127.0.0.1:8080" in rendered.args()
+    assert "--metrics-secure-bind-address=:8443" in rendered.args()
+    assert at(rendered.manager("ports"), "https containerPort") == 8443
+    rules = rendered.get("ClusterRole", f"{F}-proxy-role")["rules"]
+    assert [(one["resources"], one["verbs"]) for one in rules] == [
+        (["tokenreviews"], ["create"]),
+        (["subjectaccessreviews"], ["create"]),
+    ]
+
+
+def test_the_side_car_is_an_option() -> None:
+    """Then the operator itself serves no HTTPS."""
+    rendered = render({"controller.kubeRbacProxy.enabled": True})
+    assert [one["name"] for one in rendered.pod("containers")] == ["kube-rbac-proxy", "manager"]
+    assert len(rendered.args()) == 12
+    assert at(rendered.manager("ports"), "https") == MISSING
+    assert f"ClusterRole {F}-proxy-role" in rendered.named()
+
+
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_monitors_verify_a_certificate_that_is_not_self_signed(monitor: str) -> None:
+    """That of the Secret; or as the values say."""
+    values = {"telemetry": {monitor: {"enabled": True}}, "telemetry.podMonitor.tokenSecret": "token"}
+    assert tls(values) == {"insecureSkipVerify": True}
+    assert tls({**values, "metrics.certificateSecret": "cert"}) == {
+        "serverName": f"{F}-metrics-service.vault-system.svc",
+        "ca": {"secret": {"name": "cert", "key": "ca.crt"}},
+    }
+    own = {"caFile": "/etc/ca"}
+    assert tls({**values, f"telemetry.{monitor}.tlsConfig": own}) == own
+
+
+def tls(values: dict[str, Any]) -> Any:
+    """The tlsConfig of the only monitor."""
+    (monitor,) = render(values).all("ServiceMonitor") or render(values).all("PodMonitor")
+    (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
+    return endpoint["tlsConfig"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "role"),
+    [
+        ("HCPVaultSecretsApp", "hcpsecretsapp"),
+        ("hcpsecretsapp", "hcpsecretsapp"),
+        ("VaultPKISecret", "vaultpki"),
+        ("VaultPKI", "vaultpki"),
+        ("vaultpkisecrets", "vaultpki"),
+    ],
+)
+def test_roles_are_found_by_kind_and_by_the_name_of_the_role(listed: str, role: str) -> None:
+    """Two roles are not called after their kind, and the kinds are what the original documents."""
+    rendered = render({"controller.rbac.clusterRoleAggregation.viewerRoles": [listed]})
+    found = rendered.get("ClusterRole", f"{F}-aggregate-role-viewer")["aggregationRule"]["clusterRoleSelectors"]
+    assert found == [{"matchLabels": {"vso.hashicorp.com/role-instance": f"{role}-viewer-role"}}]
+    assert f"ClusterRole {F}-{role}-viewer-role" in rendered.named()
+
+
+@pytest.mark.parametrize("values", ["{}", '{"csi": {"enabled": true}, "controller": {"watchNamespaces": ["b", "a"]}}'])
+def test_rendering_twice_gives_the_same_bytes(values: str) -> None:
+    """A GitOps tool sees no difference where there is none."""
+    assert template(values) == template(values)
