@@ -15,6 +15,8 @@ from typing import Final
 GENERATORS: Final[Mapping[str, str]] = {
     "deploy/crds": "vso.apis.crd",
     "deploy/rbac": "vso.controllers.rbac",
+    "deploy/alerts": "tools.alerts",
+    "deploy/dashboards": "tools.dashboard",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
     "docs/reference/conditions": "tools.reference_conditions",
