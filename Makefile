@@ -103,8 +103,10 @@ generate: $(STAMP) ## Write the generated files
 .PHONY: wheel
 wheel: engine ## Build the wheel in dist/
 	@rm -f dist/*.whl
+	@$(PYTHON) tools/stamp.py
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
-	  $(PYTHON) -m build --wheel --no-isolation --outdir dist . >/dev/null
+	  $(PYTHON) -m build --wheel --no-isolation --outdir dist . >/dev/null; \
+	  status=$$?; rm -f src/vso/stamp.json; exit $$status
 	@cd dist && sha256sum *.whl
 
 .PHONY: bill
