@@ -151,7 +151,7 @@ class Prometheus:
         config = {
             "global": timing,
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [_job(target) for target in targets],
+            "scrape_configs": [_job(number, target) for number, target in enumerate(targets)],
         }
         # YAML is a superset of JSON.
         (self.folder / "prometheus.json").write_text(json.dumps(config))
@@ -181,13 +181,14 @@ def _find(name: str) -> Path:
     return Path(found)
 
 
-def _job(target: Target) -> dict[str, Any]:
+def _job(number: int, target: Target) -> dict[str, Any]:
     url = urlsplit(target.url)
     job: dict[str, Any] = {
-        "job_name": target.job,
+        # Two targets may be one job, though each is trusted in its own way.
+        "job_name": f"{number}",
         "scheme": url.scheme,
         "metrics_path": url.path,
-        "static_configs": [{"targets": [url.netloc]}],
+        "static_configs": [{"targets": [url.netloc], "labels": {"job": target.job}}],
         # As in the ServiceMonitor that is shipped: the namespace is that of the object, not of the target.
         "honor_labels": True,
     }

@@ -159,6 +159,20 @@ def test_each_alert_leads_to_a_section_of_the_guide() -> None:
     assert {alert.anchor for alert in ALERTS} <= headings
 
 
+def test_the_scrape_job_in_the_guide_is_one_that_prometheus_takes(tmp_path: Path) -> None:
+    """Its block, with a token's file that is there, and without discovery, which Debian's build does not know."""
+    guide = (ROOT / "docs" / "how-to" / "monitoring.md").read_text()
+    [block] = re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    token = tmp_path / "token"
+    token.write_text("token")
+    job = re.sub(r"credentials_file: [^}]+", f"credentials_file: {token}", block)
+    job = re.sub(r"kubernetes_sd_configs: .*", "static_configs: [{targets: [localhost:1]}]", job)
+    config = tmp_path / "prometheus.yaml"
+    config.write_text(f"scrape_configs:\n{job}")
+    done = promtool("check", "config", "--lint-fatal", str(config))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_prometheus_operator_gets_the_same_rules() -> None:
     """One source for both forms."""
     made = manifests()
