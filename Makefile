@@ -46,7 +46,7 @@ engine: $(STAMP) ## Build the template engine, unless it is in the user's cache 
 	@$(PYTHON) -m tools.engine
 
 .PHONY: test-peers
-test-peers: engine ## Try what others' programs make of it: Go's templates, promtool, the image's files (minutes)
+test-peers: engine ## Try what others' programs make of it: Go's templates, promtool, a browser (minutes)
 	$(PYTHON) -m pytest tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.
