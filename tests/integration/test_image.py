@@ -1,32 +1,26 @@
-"""The container image without a container engine: its files, laid out as the Dockerfile does, and run in confinement.
-
-As root the programs run in a mount namespace, changed root, as uid 65532, on a read-only file system. Where the
-machine refuses namespaces they run in the changed root as uid 65532, who owns nothing there. Other users get a user
-namespace, in which the files are their own: modes are then shown by a test of their own alone.
-"""
+"""The container image, run without a container engine: see `tests.support.image`."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation import make_schemabased_validator
 
+from testenv import Cluster
+from tests.support import operator as harness
+from tests.support.image import ACCOUNT, PYTHON, ROOT, Image, build_wheel, lay_out
+from tests.support.tenant import Tenant
 from tools import bill
 from tools.image import NONROOT, PINS
-
-ROOT: Final = Path(__file__).parents[2]
-_PYTHON: Final = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
-_MOUNT: Final = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+from vso.apis.names import CLASS
 
 _CENSUS: Final = """
 import importlib, json, os, pkgutil, ssl, sys
@@ -71,53 +65,6 @@ asyncio.run(main())
 """
 
 
-@dataclass(frozen=True)
-class Image:
-    """The laid out files."""
-
-    tree: Path
-
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a program of the image as the container would."""
-        confined = [*confinement(self.tree), *command]
-        return subprocess.run(confined, capture_output=True, text=True, check=False, timeout=60, env={})
-
-    def python(self, program: str) -> str:
-        """What a program says, run by the image's interpreter."""
-        done = self.run(str(_PYTHON), "-I", "-W", "ignore", "-c", program)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-def confinement(tree: Path) -> Sequence[str]:
-    """The command that runs another one inside `tree`."""
-    unshare = ["/usr/bin/unshare", "--mount"]
-    mount = ["/bin/sh", "-c", _MOUNT, str(tree)]
-    if os.geteuid() == 0:
-        change = ["/usr/sbin/chroot", f"--userspec={NONROOT}:{NONROOT}", "--groups=", str(tree)]
-        return [*unshare, *mount, *change] if works([*unshare, *mount, "true"]) else change
-    ids = [f"--map-user={NONROOT}", f"--map-group={NONROOT}"]
-    change = ["/usr/bin/unshare", "--user", *ids, f"--root={tree}", "--"]
-    confined = [*unshare, "--map-root-user", *mount, *change]
-    if not works([*unshare, "--map-root-user", *mount, "true"]):
-        pytest.skip("only root, or a user who may make namespaces, can run the image's files")
-    return confined
-
-
-def works(command: Sequence[str]) -> bool:
-    """Whether a command succeeds."""
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
-
-
-def build_wheel(source: Path, folder: Path) -> Path:
-    """The wheel of the source, in a folder."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
-    environ = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
-    subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=60)
-    [wheel] = folder.glob("*.whl")
-    return wheel
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The operator's wheel."""
@@ -127,16 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def image(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """The files of the image, made by the script that the Dockerfile calls."""
-    folder = tmp_path_factory.mktemp("image")
-    # The container's user has to get there; pytest makes its folders for their owner alone.
-    for parent in (folder, *folder.parents):
-        if os.access(parent, os.W_OK) and parent.stat().st_uid == os.geteuid() and "pytest-" in str(parent):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    tree = folder / "tree"
-    command = [sys.executable, str(ROOT / "tools" / "image.py"), "--wheel", str(wheel), str(tree)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
-    assert done.returncode == 0, done.stderr
-    return Image(tree)
+    return lay_out(wheel, tmp_path_factory.mktemp("image"))
 
 
 def test_a_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(wheel: Path, tmp_path: Path) -> None:
@@ -176,7 +114,7 @@ def test_the_image_keeps_the_contract_that_charts_rely_on(image: Image) -> None:
 def test_the_image_has_no_shell_and_nothing_that_its_user_could_change(image: Image) -> None:
     """What an intruder finds is the operator alone; only /tmp is writable, and only if the container allows it."""
     programs = {path.name for path in image.tree.rglob("*") if path.is_file() and path.parent.name in {"bin", "sbin"}}
-    assert programs == {_PYTHON.name}
+    assert programs == {PYTHON.name}
     modes = {path: path.lstat().st_mode for path in image.tree.rglob("*") if not path.is_symlink()}
     assert not [path for path, mode in modes.items() if mode & 0o6000]
     assert [path for path, mode in modes.items() if mode & 0o022] == [image.tree / "tmp"]
@@ -196,21 +134,63 @@ def test_both_entry_points_start_without_a_writable_file_system(image: Image) ->
 
 def test_everything_that_the_operator_may_import_is_there(image: Image) -> None:
     """Every module of ours and the login libraries of the clouds, for a user who can write nothing."""
-    census = json.loads(image.python(_CENSUS))
+    done = image.python(_CENSUS)
+    assert done.returncode == 0, done.stderr
+    census = json.loads(done.stdout)
     assert census["missing"] == {}
     assert census["modules"] > 100
     assert census["ids"] == [NONROOT, NONROOT, census["ids"][2]]
     assert census["authorities"] > 50
     assert not census["root_writable"]
-    if "--mount" in confinement(image.tree):
+    if image.namespaces:
         assert not census["writable"]
 
 
 def test_templates_work_at_once_from_the_compiled_form(image: Image) -> None:
     """Compiling takes more memory than the operator is given, and would say so in its log."""
-    done = image.run(str(_PYTHON), "-I", "-c", _RENDER)
+    done = image.python(_RENDER)
     assert (done.returncode, done.stdout) == (0, "RENDERED\n"), done.stderr
     assert "compiling" not in done.stdout + done.stderr
+
+
+def test_the_image_upgrades_crds_and_syncs_a_secret(
+    image: Image, cluster: Cluster, tenant: Tenant, tmp_path: Path
+) -> None:
+    """Both entry points at their work in a Pod's place: a mounted token, uid 65532, nothing to write to."""
+    if not image.namespaces:
+        pytest.skip("without mount namespaces there is no place for a token")
+    for part in (image.tree / ACCOUNT, tmp_path):
+        part.mkdir(parents=True, exist_ok=True)
+    address = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": cluster.server.rpartition(":")[2]}
+    pod = replace(image, account=tmp_path / "account", environ=address)
+    mount_token(pod, cluster, administrator(cluster))
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/vaultauths.secrets.hashicorp.com"
+    done = pod.run("/scripts/upgrade-crds")
+    assert done.returncode == 0, done.stderr
+    managers = {one["manager"] for one in cluster.request("GET", crd)["metadata"]["managedFields"]}
+    assert "vault-secrets-operator-upgrade-crds" in managers
+
+    mount_token(pod, cluster, harness.ACCOUNT)
+    flags = ("--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0")
+    process = pod.start("/vault-secrets-operator", *flags, "--operator-class=image", log=tmp_path / "log")
+    try:
+        ours: dict[str, Any] = {"labels": {CLASS: "image"}}
+        auth = {"spec": tenant.auth_spec(), "metadata": ours}
+        tenant.create("VaultConnection", "vault", spec={"address": tenant.bao.address}, metadata=ours)
+        tenant.create("VaultAuth", "vault", **auth)
+        tenant.put("app", {"user": "alice"})
+        template = {"greeting": {"text": '{{ upper (get .Secrets "user") }}'}}
+        spec = {"vaultAuthRef": "vault", "mount": tenant.mount, "path": "app", "type": "kv-v2"}
+        destination = {"name": "app", "create": True, "transformation": {"templates": template}}
+        tenant.create("VaultStaticSecret", "app", spec={**spec, "destination": destination}, metadata=ours)
+        tenant.wait_data("app", user="alice", greeting="ALICE")
+    finally:
+        process.terminate()
+        code = process.wait(40)
+    log = (tmp_path / "log").read_text()
+    assert code == 0, log
+    assert '"level":"error"' not in log
+    assert "compiling" not in log
 
 
 def test_the_bill_of_materials_names_every_package_that_is_installed(image: Image) -> None:
@@ -255,6 +235,23 @@ def test_the_dockerfile_starts_from_nothing_that_is_not_pinned() -> None:
     copied = {word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]} - {"--from=build"}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied - {"/image"} == allowed
+
+
+def administrator(cluster: Cluster) -> str:
+    """An account that may change definitions, as that of the chart's upgrade Job."""
+    cluster.kubectl("create", "serviceaccount", "image-upgrade", "--namespace=default")
+    role, account = "--clusterrole=cluster-admin", "--serviceaccount=default:image-upgrade"
+    cluster.kubectl("create", "clusterrolebinding", "image-upgrade", role, account)
+    return "default/image-upgrade"
+
+
+def mount_token(pod: Image, cluster: Cluster, account: str) -> None:
+    """Write what a kubelet writes for a Pod of the ServiceAccount."""
+    assert pod.account is not None
+    pod.account.mkdir(exist_ok=True)
+    (pod.account / "token").write_text(cluster.token_for(account))
+    (pod.account / "ca.crt").write_text(cluster.ca_pem)
+    (pod.account / "namespace").write_text(account.partition("/")[0])
 
 
 def found(metadata: Path) -> tuple[str, str]:
