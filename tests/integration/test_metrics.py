@@ -20,7 +20,7 @@ from tests.support.watched import Watched, text, watched
 DASHBOARD: Final = harness.ROOT / "deploy" / "dashboards" / "vault-secrets-operator.json"
 _GONE_WITHIN: Final = 5.0
 """Seconds, R37."""
-_EACH: Final = 25
+_EACH: Final = 100
 """Objects of each kind that are deleted at once."""
 _MAY_BE_ZERO: Final = {"Due and waiting", "Wait for a worker, 99 of 100", "Longest under way"}
 
