@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from PIL import Image
 
 from testenv import Postgres, Prometheus, Series
@@ -28,7 +29,7 @@ _CHANGES: Final = 5.0
 """Seconds between two changes in Vault."""
 _COLUMNS: Final = 4
 _COLOURS: Final = 48
-_MOST: Final = 8
+_MOST: Final = 7
 """Lines of a legend or rows of a table that are shown."""
 _INK: Final = "#24292f"
 mpl.use("agg")
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> None:
 def draw(rows: Sequence[tuple[str, Sequence[Recorded]]]) -> bytes:
     """A PNG with a row of panels, or two, under each question."""
     heights = [height for _, panels in rows for height in [0.16, *[1.0] * math.ceil(len(panels) / _COLUMNS)]]
-    figure = Figure(figsize=(15, 1.75 * sum(heights)), dpi=80, layout="constrained")
+    figure = Figure(figsize=(15, 1.9 * sum(heights)), dpi=96, layout="constrained")
     grid = figure.add_gridspec(len(heights), _COLUMNS, height_ratios=heights)
     at = 0
     for question, panels in rows:
@@ -102,7 +103,7 @@ def _label(legend: str, series: Series) -> str:
 
 
 def _draw(axes: Any, one: Recorded) -> None:
-    axes.set_title(one.panel.title, fontsize=9, loc="left", color=_INK)
+    axes.set_title(one.panel.title, fontsize=10, loc="left", color=_INK)
     match one.panel.form:
         case "stat":
             _draw_number(axes, one)
@@ -124,8 +125,8 @@ def _draw_table(axes: Any, one: Recorded) -> None:
     rows = sorted(((label, _last(series)) for label, series in one.lines), key=lambda row: row[1])[:_MOST]
     for number, (label, value) in enumerate(rows):
         height = 0.92 - number / _MOST
-        axes.text(0, height, label[:52], fontsize=6.5, transform=axes.transAxes, color=_INK)
-        axes.text(1, height, f"{value:,.0f}", fontsize=6.5, ha="right", transform=axes.transAxes, color=_INK)
+        axes.text(0, height, label[:52], fontsize=7.5, transform=axes.transAxes, color=_INK)
+        axes.text(1, height, f"{value:,.0f}", fontsize=7.5, ha="right", transform=axes.transAxes, color=_INK)
 
 
 def _draw_lines(axes: Any, one: Recorded) -> None:
@@ -133,15 +134,16 @@ def _draw_lines(axes: Any, one: Recorded) -> None:
     for label, series in busiest:
         end = series.points[-1][0]
         times = [at - end for at, _ in series.points]
-        axes.plot(times, [value for _, value in series.points], linewidth=1, label=label[:34])
+        axes.plot(times, [value for _, value in series.points], linewidth=1, label=label[:32])
     axes.set_xlim(-_LASTS, 0)
     if not one.panel.may_be_negative:
         axes.set_ylim(bottom=0)
-    axes.tick_params(labelsize=6, colors=_INK)
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(labelsize=7, colors=_INK)
     axes.grid(visible=True, linewidth=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[:_MOST], labels[:_MOST], fontsize=5.5, loc="upper left", framealpha=0.6, borderpad=0.2)
+    axes.legend(handles[:_MOST], labels[:_MOST], fontsize=7, loc="best", framealpha=0.5, borderpad=0.2, handlelength=1)
 
 
 def _last(series: Series) -> float:
