@@ -11,7 +11,7 @@ PYTHON := $(BIN)/python
 STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; } | cksum | tr ' ' -)
 
 CODE := src tests testenv tools bench
-PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs mkdocs.yml Makefile pyproject.toml .ci/run
+PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs mkdocs.yml Makefile Dockerfile pyproject.toml .ci/run
 TIERS := unit property peers integration faults
 
 .PHONY: help
@@ -46,7 +46,7 @@ engine: $(STAMP) ## Build the template engine, unless it is in the user's cache 
 	@$(PYTHON) -m tools.engine
 
 .PHONY: test-peers
-test-peers: engine helm ## Compare with programs that others wrote: Go's templates, keytool, Helm (a minute)
+test-peers: engine helm ## Try what others' programs make of it: Go's templates, Helm, promtool, a browser (minutes)
 	$(PYTHON) -m pytest tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.
@@ -102,6 +102,31 @@ format: $(STAMP) ## Format the code, and repair what ruff can repair
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files
 	$(PYTHON) tools/generate.py
+
+# Reproducible: the same bytes from the same commit, on any machine.
+.PHONY: wheel
+wheel: engine ## Build the wheel in dist/
+	@rm -f dist/*.whl
+	@$(PYTHON) tools/stamp.py
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
+	  $(PYTHON) -m build --wheel --no-isolation --outdir dist . >/dev/null; \
+	  status=$$?; rm -f src/vso/stamp.json; exit $$status
+	@cd dist && sha256sum *.whl
+
+.PHONY: bill
+bill: $(STAMP) ## Write the bill of materials (CycloneDX) and the list of licences in dist/
+	@$(PYTHON) tools/bill.py dist
+
+.PHONY: image
+image: builder wheel ## Build the container image IMAGE, with the Python of BUILDER=image@sha256:...
+	docker build --build-arg 'BUILDER=$(BUILDER)' --build-arg "SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)" \
+	  --tag '$(or $(IMAGE),vault-secrets-operator)' .
+
+.PHONY: builder
+builder:
+	@case '$(BUILDER)' in *@sha256:*) ;; *) \
+	  echo "image: name an image with Python by its digest, BUILDER=name@sha256:...;" \
+	    "see docs/how-to/build-the-image.md" >&2; exit 2 ;; esac
 
 .PHONY: requirements
 requirements: ## Write the pins in requirements/ from pyproject.toml; UPGRADE=1 takes newer versions

@@ -1,4 +1,4 @@
-"""Real servers for tests, demo and benchmarks: Kubernetes, OpenBao or Vault, PostgreSQL; and faults before them.
+"""Real servers for tests, demo and benchmarks: Kubernetes, OpenBao or Vault, PostgreSQL, Prometheus; and faults.
 
 Everything listens on loopback only, keeps its files in one temporary folder, and leaves nothing behind, even when
 this process is killed. Set-up calls block; only `FaultProxy` is async. Start reading at `cluster`, `openbao`, `proxy`.
@@ -13,6 +13,7 @@ from testenv.helm import find_helm
 from testenv.openbao import OpenBao
 from testenv.postgres import Postgres
 from testenv.process import Program, Server, ServerDied
+from testenv.prometheus import Prometheus, Sample, Series, Target, promtool
 from testenv.proxy import FaultProxy, InThread
 from testenv.vaultadmin import VaultAdmin
 from testenv.waiting import wait_for
@@ -33,18 +34,23 @@ __all__ = [
     "Pass",
     "Postgres",
     "Program",
+    "Prometheus",
     "Refuse",
     "RequestFailed",
     "Reset",
+    "Sample",
+    "Series",
     "Server",
     "ServerDied",
     "Silence",
     "Site",
     "Split",
+    "Target",
     "VaultAdmin",
     "VaultRequest",
     "controlplane_binary",
     "find_helm",
+    "promtool",
     "wait_for",
     "workspace",
 ]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from testenv import Cluster, OpenBao, Postgres
+from testenv import Cluster, OpenBao, Postgres, Prometheus
+from testenv.prometheus import find_prometheus
 from tests.support import operator as harness
 from tests.support.database import Database, new_database, remove_database
 from tests.support.operator import Operator
@@ -66,3 +67,14 @@ def database(tenant: Tenant, postgres: Postgres) -> Iterator[Database]:
     tenant.connect()
     yield database
     remove_database(database)
+
+
+@pytest.fixture(scope="module")
+def prometheus() -> Iterator[Prometheus]:
+    """A real Prometheus that scrapes nothing yet; without one on the machine the test is skipped."""
+    try:
+        find_prometheus()
+    except FileNotFoundError as exc:
+        pytest.skip(str(exc))
+    with Prometheus() as prometheus:
+        yield prometheus

@@ -22,6 +22,8 @@ GENERATORS: Final[Mapping[str, str]] = {
     "deploy/kustomize/rbac/rules": "vso.controllers.rbac_kustomize",
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/chart-values": "tools.chart_values",
+    "deploy/alerts": "tools.alerts",
+    "deploy/dashboards": "tools.dashboard",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
     "docs/reference/conditions": "tools.reference_conditions",

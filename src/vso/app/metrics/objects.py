@@ -70,7 +70,7 @@ class ObjectCollector(Collector):
             self._counted = version, tuple(count(self._world, self._reckoning))
         yield from self._counted[1]
         if self._reckoning.each:
-            family = _FAMILIES["vso_secret_last_sync_timestamp_seconds"]()
+            family = _FAMILIES[_LAST_SYNC]()
             for (kind, key), instant in self._last_success.items():
                 family.add_metric((kind, key.namespace, key.name), instant)
             yield family
@@ -110,6 +110,8 @@ class _Tally:
 
     def families(self) -> Iterator[Metric]:
         for name, make in _FAMILIES.items():
+            if name == _LAST_SYNC:  # tells of attempts, and is written where they are known
+                continue
             family = make()
             for labels, value in self._sums[name].items():
                 family.add_metric(labels, value)
@@ -257,6 +259,7 @@ def _family(name: str, text: str, *labels: str) -> tuple[str, Callable[[], Gauge
     return name, lambda: gauge_family(name, text, *labels)
 
 
+_LAST_SYNC: Final = "vso_secret_last_sync_timestamp_seconds"
 _FAMILIES: Final[Mapping[str, Callable[[], GaugeMetricFamily]]] = dict(
     (
         _family(
@@ -296,7 +299,7 @@ _FAMILIES: Final[Mapping[str, Callable[[], GaugeMetricFamily]]] = dict(
             *("kind", "namespace", "name"),
         ),
         _family(
-            "vso_secret_last_sync_timestamp_seconds",
+            _LAST_SYNC,
             "Last attempt that went well, in seconds since 1970; with --per-object-metrics.",
             *("kind", "namespace", "name"),
         ),
