@@ -15,6 +15,7 @@ from typing import Final
 
 GENERATORS: Final[Mapping[str, str]] = {
     "deploy/chart/crds": "vso.apis.crd",
+    "deploy/chart/files": "tools.chart_files",
     "deploy/chart/templates/generated": "vso.controllers.rbac_chart",
     "deploy/chart/values.schema.json": "tools.chart_schema",
     "deploy/crds": "vso.apis.crd",

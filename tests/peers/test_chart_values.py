@@ -42,6 +42,20 @@ def test_the_chart_is_of_the_operator_s_version() -> None:
     assert render().manager("image").endswith(f":{__version__}")
 
 
+def test_alerts_and_dashboard_come_with_the_chart_if_asked() -> None:
+    """Byte for byte those of deploy/: what stands in braces there is Prometheus' and Grafana's, and not Helm's."""
+    kinds = {"telemetry.prometheusRule.enabled": True, "telemetry.dashboard.enabled": True}
+    assert not render().all("PrometheusRule")
+    rendered = render({**kinds, "telemetry.prometheusRule.selectors": {"release": "prometheus"}})
+    (rules,), root = rendered.all("PrometheusRule"), CHART.parent
+    assert rules["spec"] == yaml.safe_load((root / "alerts" / "rules.yaml").read_text())
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    (board,) = [one for one in rendered.all("ConfigMap") if one["metadata"]["name"].endswith("-dashboard")]
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    text = (root / "dashboards" / "vault-secrets-operator.json").read_text()
+    assert json.loads(board["data"]["vault-secrets-operator.json"]) == json.loads(text)
+
+
 def test_the_chart_has_the_ten_crds() -> None:
     """Helm installs what is in that folder, at the first installation."""
     assert len(list((CHART / "crds").iterdir())) == 10
