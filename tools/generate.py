@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Final
 
 GENERATORS: Final[Mapping[str, str]] = {
+    "deploy/alerts": "tools.alerts",
     "deploy/chart/crds": "vso.apis.crd",
+    "deploy/chart/files/alerts": "tools.alerts",
+    "deploy/chart/files/dashboards": "tools.dashboard",
     "deploy/chart/templates/generated": "vso.controllers.rbac_chart",
     "deploy/chart/values.schema.json": "tools.chart_schema",
     "deploy/crds": "vso.apis.crd",
+    "deploy/dashboards": "tools.dashboard",
     "deploy/kustomize/crd/bases": "vso.apis.crd",
     "deploy/kustomize/rbac/rules": "vso.controllers.rbac_kustomize",
     "deploy/rbac": "vso.controllers.rbac",
     "docs/reference/chart-values": "tools.chart_values",
-    "deploy/alerts": "tools.alerts",
-    "deploy/dashboards": "tools.dashboard",
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
     "docs/reference/conditions": "tools.reference_conditions",

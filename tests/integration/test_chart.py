@@ -154,6 +154,7 @@ VALUES: Final[tuple[Json, ...]] = (
     {
         "controller.rbac.clusterRoleAggregation": {"viewerRoles": ["*"], "editorRoles": ["VaultAuth"]},
         "telemetry.serviceMonitor.enabled": True,
+        "telemetry.dashboard.enabled": True,
         "telemetry.podMonitor": {"enabled": True, "tokenSecret": "token"},
     },
 )

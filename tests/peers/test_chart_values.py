@@ -310,6 +310,28 @@ def test_the_namespace_of_a_metric_is_that_of_the_resource(monitor: str) -> None
         assert endpoint["honorLabels"] is honored
 
 
+def test_the_alerts_are_those_of_the_repository() -> None:
+    """With labels by which Prometheus finds them; none are made by default."""
+    assert not render().all("PrometheusRule")
+    values = {"enabled": True, "selectors": {"release": "prometheus"}}
+    found = render({"telemetry.prometheusRule": values}).get("PrometheusRule")
+    assert found["metadata"]["labels"]["release"] == "prometheus"
+    assert found["spec"] == yaml.safe_load((CHART.parent / "alerts" / "rules.yaml").read_text())
+
+
+def test_the_dashboard_is_that_of_the_repository() -> None:
+    """In a ConfigMap that Grafana's side-car finds; none is made by default."""
+    name = f"{F}-dashboard"
+    assert f"ConfigMap {name}" not in render().named()
+    found = render({"telemetry.dashboard": {"enabled": True, "annotations": {"folder": "Vault"}}}).get(
+        "ConfigMap", name
+    )
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["metadata"]["annotations"] == {"folder": "Vault"}
+    dashboard = CHART.parent / "dashboards" / "vault-secrets-operator.json"
+    assert found["data"] == {dashboard.name: dashboard.read_text()}
+
+
 def test_a_network_policy_lets_in_and_out_what_is_needed() -> None:
     """Metrics in; names, API server and Vault out; and what the values add."""
     assert not render().all("NetworkPolicy")
