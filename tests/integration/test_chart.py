@@ -155,6 +155,7 @@ VALUES: Final[tuple[Json, ...]] = (
         "controller.rbac.clusterRoleAggregation": {"viewerRoles": ["*"], "editorRoles": ["VaultAuth"]},
         "telemetry.serviceMonitor.enabled": True,
         "telemetry.podMonitor": {"enabled": True, "tokenSecret": "token"},
+        "telemetry.dashboard.enabled": True,
     },
 )
 
