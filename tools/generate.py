@@ -28,6 +28,7 @@ GENERATORS: Final[Mapping[str, str]] = {
     "docs/reference/generated/flags": "vso.app.flag_reference",
     "docs/reference/generated/kubectl-vso": "vso.cli.kubectl.reference",
     "docs/reference/conditions": "tools.reference_conditions",
+    "docs/reference/metrics": "tools.reference_metrics",
     "docs/reference/permissions": "tools.reference_permissions",
     "docs/reference/resources": "tools.reference_resources",
 }

@@ -1,17 +1,17 @@
 """All metrics of the process, and their text for Prometheus. Start here; each topic is a module beside this one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from vso.app.metrics.family import Families
-from vso.app.metrics.objects import ObjectCollector, Reckoning
+from vso.app.metrics.family import Declared, Families
+from vso.app.metrics.objects import FIGURES, ObjectCollector, Reckoning
 from vso.app.metrics.runtime import RuntimeMetrics
 from vso.app.metrics.secret import SecretMetrics
 from vso.app.metrics.storage import MeasuredStorage
@@ -19,9 +19,20 @@ from vso.app.metrics.vault import VaultMetrics
 from vso.app.settings import Settings
 from vso.base import Clock, format_duration
 from vso.controllers import World
-from vso.sync import CacheCounts, Clients, Storage
+from vso.sync import CacheCounts, Storage
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counted(Protocol):
+    """What is told of `vso.sync.Clients`."""
+
+    @property
+    def counts(self) -> CacheCounts:
+        """What became of look-ups so far."""
+
+    def __len__(self) -> int:
+        """Identities that are logged in."""
 
 
 class Metrics:
@@ -47,11 +58,16 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=families.registry)
 
+    @property
+    def declared(self) -> Sequence[Declared]:
+        """Every metric of ours, in the order of its declaration."""
+        return (*self._families.declared, *FIGURES)
+
     def storage(self, storage: Storage) -> MeasuredStorage:
         """`storage` with its requests counted."""
         return MeasuredStorage(storage, self._families, lasting=self._settings.keeps_logins)
 
-    def watch(self, world: World, *, clients: Clients, leading: Callable[[], bool]) -> None:
+    def watch(self, world: World, *, clients: Counted, leading: Callable[[], bool]) -> None:
         """Tell of the objects in `world`, while `leading`, and of the logins of `clients`."""
         self._world = world
         settings = self._settings
@@ -127,7 +143,7 @@ def _config(settings: Settings) -> dict[str, str]:
     }
 
 
-def _watch_cache(families: Families, clients: Clients, *, size: int) -> None:
+def _watch_cache(families: Families, clients: Counted, *, size: int) -> None:
     def counts() -> CacheCounts:
         return clients.counts
 

@@ -5,11 +5,11 @@ names of the original that have no suffix.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -27,39 +27,56 @@ WAITS: Final = tuple(1e-8 * 10**n for n in range(12))
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
+class Declared(NamedTuple):
+    """What is known of a metric before it has a series."""
+
+    name: str
+    type: str
+    text: str
+    labels: tuple[str, ...] = ()
+
+
 class Families:
-    """Declares metrics in `registry`, and removes their series."""
+    """Declares metrics in `registry`, and removes their series; `declared` lists them."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
+        self.declared: Final[list[Declared]] = []
         self._labelled: list[tuple[frozenset[str], Counter | Gauge | Histogram]] = []
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A counter; `name` ends in ``_total``."""
+        self.declared.append(Declared(name, "counter", text, labels))
         return self._kept(Counter(name, text, labels, registry=self.registry), labels)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge that is set when something happens."""
+        self.declared.append(Declared(name, "gauge", text, labels))
         return self._kept(Gauge(name, text, labels, registry=self.registry), labels)
 
     def histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float] = DURATIONS) -> Histogram:
         """A histogram of seconds."""
+        self.declared.append(Declared(name, "histogram", text, labels))
         return self._kept(Histogram(name, text, labels, registry=self.registry, buckets=buckets), labels)
 
     def constant(self, name: str, text: str, **labels: str) -> None:
         """A gauge that is 1 for ever and tells by its labels."""
-        self._kept(Gauge(name, text, tuple(labels), registry=self.registry), ()).labels(**labels).set(1)
+        self.declared.append(Declared(name, "gauge", text, tuple(labels)))
+        Gauge(name, text, tuple(labels), registry=self.registry).labels(**labels).set(1)
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked for at each scrape."""
+        self.declared.append(Declared(name, "gauge", text))
         Gauge(name, text, registry=self.registry).set_function(value)
 
     def plain(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A count whose name has no suffix, asked for at each scrape; of the type ``untyped``."""
+        self.declared.append(Declared(name, "untyped", text))
         self.registry.register(_Asked(Metric(name, text, "unknown"), name, value))
 
     def total(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A counter, `name` ending in ``_total``, that is asked for at each scrape."""
+        self.declared.append(Declared(name, "counter", text))
         self.registry.register(_Asked(Metric(name.removesuffix("_total"), text, "counter"), name, value))
 
     def forget(self, **labels: str) -> None:
@@ -84,8 +101,3 @@ class _Asked(Collector):
         family = Metric(self._empty.name, self._empty.documentation, self._empty.type)
         family.add_sample(self._sample, {}, self._value())
         return (family,)
-
-
-def gauge_family(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    """A gauge that is made anew at each scrape."""
-    return GaugeMetricFamily(name, text, labels=labels)

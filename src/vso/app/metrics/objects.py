@@ -15,7 +15,7 @@ from vso.apis.conditions import ConditionType, find
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, Object
 from vso.apis.v1beta1 import VaultAuth, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
-from vso.app.metrics.family import gauge_family
+from vso.app.metrics.family import Declared
 from vso.controllers import BY_AUTH, BY_DESTINATION, Claimant, World
 from vso.sync import Gap, Policy, ReferenceInvalid, gap_before_auth, gaps_behind_auth, resolve_auth
 
@@ -24,6 +24,7 @@ _LISTED_BY_THE_ORIGINAL: Final = frozenset(
     {"VaultAuth", "VaultConnection", "HCPAuth", "SecretTransformation", "VaultPKISecret"}
 )
 """Kinds of which the original has a series per object."""
+_LAST_SYNC: Final = "vso_secret_last_sync_timestamp_seconds"
 _DISCONTINUED: Final = "hvs"
 """What HCPVaultSecretsApps read."""
 
@@ -59,7 +60,7 @@ class ObjectCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """What it may tell, without counting."""
-        return [make() for make in _FAMILIES.values()]
+        return [_family(name) for name in _BY_NAME]
 
     def collect(self) -> Iterator[Metric]:
         """The figures as of now."""
@@ -70,7 +71,7 @@ class ObjectCollector(Collector):
             self._counted = version, tuple(count(self._world, self._reckoning))
         yield from self._counted[1]
         if self._reckoning.each:
-            family = _FAMILIES[_LAST_SYNC]()
+            family = _family(_LAST_SYNC)
             for (kind, key), instant in self._last_success.items():
                 family.add_metric((kind, key.namespace, key.name), instant)
             yield family
@@ -85,7 +86,7 @@ def count(world: World, reckoning: Reckoning) -> Iterable[Metric]:
     _count_claims(world, tally)
     _count_auths(world, reckoning, tally)
     _count_orphans(secrets, world, reckoning, tally)
-    for one in world.connections.values():
+    for one in _handled(world, world.connections.values()):
         valid = _ready(one)
         if valid is not None:
             tally.add("vso_vault_connections", "healthy" if valid else "unhealthy")
@@ -96,7 +97,7 @@ class _Tally:
     """Sums by metric and label values."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in _FAMILIES}
+        self._sums: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in _BY_NAME}
         for state in ("healthy", "unhealthy"):
             self.add("vso_vault_connections", state, number=0)
 
@@ -109,10 +110,10 @@ class _Tally:
         sums[labels] = min(sums.get(labels, instant), instant)
 
     def families(self) -> Iterator[Metric]:
-        for name, make in _FAMILIES.items():
+        for name in _BY_NAME:
             if name == _LAST_SYNC:  # tells of attempts, and is written where they are known
                 continue
-            family = make()
+            family = _family(name)
             for labels, value in self._sums[name].items():
                 family.add_metric(labels, value)
             yield family
@@ -255,53 +256,57 @@ def _method_of(auth: VaultAuth, world: World, options: GlobalOptions) -> str:
         return auth.spec.method
 
 
-def _family(name: str, text: str, *labels: str) -> tuple[str, Callable[[], GaugeMetricFamily]]:
-    return name, lambda: gauge_family(name, text, *labels)
+def _gauge(name: str, text: str, *labels: str) -> Declared:
+    return Declared(name, "gauge", text, labels)
 
 
-_LAST_SYNC: Final = "vso_secret_last_sync_timestamp_seconds"
-_FAMILIES: Final[Mapping[str, Callable[[], GaugeMetricFamily]]] = dict(
-    (
-        _family(
-            "controller_resource_status",
-            "1 if the object can be used, 0 if not; of secrets only with --per-object-metrics, but for VaultPKISecret.",
-            *("controller", "name", "namespace"),
-        ),
-        _family("vso_custom_resources", "Objects that this operator handles.", "kind", "namespace"),
-        _family("vso_vault_secrets", "Secret resources by what they read from Vault.", "namespace", "secret_type"),
-        _family(
-            "vso_managed_secrets",
-            "Kubernetes Secrets that exist and were written by a resource.",
-            *("namespace", "kind", "create"),
-        ),
-        _family("vso_serviced_namespaces", "Namespaces with at least one secret resource."),
-        _family("vso_vault_connections", "VaultConnections by the result of the last look.", "status"),
-        _family("vso_vault_auth_methods", "VaultAuths in use, by method.", "method"),
-        _family("vso_secrets_failing", "Secret resources whose last attempt failed.", "kind", "namespace"),
-        _family(
-            "vso_orphaned_resources",
-            "Objects with a reference to something that does not exist, or does not admit them.",
-            *("kind", "namespace", "missing", "reason"),
-        ),
-        _family(
-            "vso_duplicate_destinations",
-            "Secrets that more than one resource names as its destination.",
-            "namespace",
-        ),
-        _family(
-            "vso_secret_soonest_expiry_timestamp_seconds",
-            "End of the lease or certificate that ends first, in seconds since 1970.",
-            *("kind", "namespace"),
-        ),
-        _family(
-            "vso_secret_expiry_timestamp_seconds",
-            "End of the lease or certificate, in seconds since 1970; with --per-object-metrics.",
-            *("kind", "namespace", "name"),
-        ),
-        _family(
-            _LAST_SYNC,
-            "Last attempt that went well, in seconds since 1970; with --per-object-metrics.",
-            *("kind", "namespace", "name"),
-        ),
-    )
+FIGURES: Final = (
+    _gauge(
+        "controller_resource_status",
+        "1 if the object can be used, 0 if not; of secrets only with --per-object-metrics, but for VaultPKISecret.",
+        *("controller", "name", "namespace"),
+    ),
+    _gauge("vso_custom_resources", "Objects that this operator handles.", "kind", "namespace"),
+    _gauge("vso_vault_secrets", "Secret resources by what they read from Vault.", "namespace", "secret_type"),
+    _gauge(
+        "vso_managed_secrets",
+        "Kubernetes Secrets that exist and were written by a resource.",
+        *("namespace", "kind", "create"),
+    ),
+    _gauge("vso_serviced_namespaces", "Namespaces with at least one secret resource."),
+    _gauge("vso_vault_connections", "VaultConnections by the result of the last look.", "status"),
+    _gauge("vso_vault_auth_methods", "VaultAuths in use, by method.", "method"),
+    _gauge("vso_secrets_failing", "Secret resources whose last attempt failed.", "kind", "namespace"),
+    _gauge(
+        "vso_orphaned_resources",
+        "Objects with a reference to something that does not exist, or does not admit them.",
+        *("kind", "namespace", "missing", "reason"),
+    ),
+    _gauge(
+        "vso_duplicate_destinations",
+        "Secrets that more than one resource names as its destination.",
+        "namespace",
+    ),
+    _gauge(
+        "vso_secret_soonest_expiry_timestamp_seconds",
+        "End of the lease or certificate that ends first, in seconds since 1970.",
+        *("kind", "namespace"),
+    ),
+    _gauge(
+        "vso_secret_expiry_timestamp_seconds",
+        "End of the lease or certificate, in seconds since 1970; with --per-object-metrics.",
+        *("kind", "namespace", "name"),
+    ),
+    _gauge(
+        _LAST_SYNC,
+        "Last attempt that went well, in seconds since 1970; with --per-object-metrics.",
+        *("kind", "namespace", "name"),
+    ),
 )
+"""All that is told, in the order of its telling."""
+_BY_NAME: Final[Mapping[str, Declared]] = {one.name: one for one in FIGURES}
+
+
+def _family(name: str) -> GaugeMetricFamily:
+    """The metric `name`, without a series yet."""
+    return GaugeMetricFamily(name, _BY_NAME[name].text, labels=_BY_NAME[name].labels)

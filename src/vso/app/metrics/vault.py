@@ -61,13 +61,19 @@ class VaultMetrics:
         )
         self.renewals: Final = families.counter("vso_vault_token_renewals_total", "Renewals of tokens.", _ON, "result")
         self.old_seconds: Final = families.histogram(
-            "vso_client_operations_time_seconds", "Duration of the operations that the original counts.", *original
+            "vso_client_operations_time_seconds",
+            "Duration of operations as HashiCorp's operator counts them.",
+            *original,
         )
         self.old_total: Final = families.counter(
-            "vso_client_operations_total", "Operations as the original counts them, failed ones included.", *original
+            "vso_client_operations_total",
+            "Operations as HashiCorp's operator counts them, failed ones included.",
+            *original,
         )
         self.old_errors: Final = families.counter(
-            "vso_client_operations_errors_total", "Operations as the original counts them that failed.", *original
+            "vso_client_operations_errors_total",
+            "Operations as HashiCorp's operator counts them that failed.",
+            *original,
         )
         self.asked_total: Final = families.counter(
             "vso_client_factory_requests_total", "Logged-in clients that were asked for and had.", "operation"
