@@ -1,8 +1,9 @@
 """The tutorials and how-to guides, followed word by word on real servers."""
 
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,12 @@ PAGES: Final = sorted(
     for page in (DOCS / folder).glob("*.md")
     if any(block.runs for block in blocks(page.read_text()))
 )
+
+PROGRAMS: Final[Mapping[str, str | Path]] = {
+    "kubectl": find_kubectl(),
+    "kubectl-vso": Path(sys.executable).with_name("kubectl-vso"),
+}
+"""What the pages call, beside a server of their own."""
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def reader(server: OpenBao, cluster: Cluster, postgres: Postgres, tmp_path: Path
     return Reader(
         tmp_path,
         environ={
-            "PATH": programs(tmp_path / "bin", {"kubectl": find_kubectl(), "bao": server.binary}),
+            "PATH": programs(tmp_path / "bin", {**PROGRAMS, "bao": server.binary}),
             "KUBECONFIG": str(kubeconfig),
             "KUBECACHEDIR": str(tmp_path / "cache"),
             **({"BAO_CACERT": str(authority)} if server.ca_pem else {}),

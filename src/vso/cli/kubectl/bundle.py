@@ -37,7 +37,7 @@ _HELP: Final = f"""A support archive, for a bug report or a colleague.
 It has the operator's custom resources, their events, the metadata of the Secrets they write (never the data), the
 operator's Deployment and logs as far as they can be read, and versions. Values of headers and parameters, copies of
 objects in annotations, and whatever looks like a token or a key are taken out. Look through it before you send it: it
-tells names of resources, namespaces, paths and addresses.
+tells names, namespaces, paths, addresses and templates.
 
 \b
 Examples:

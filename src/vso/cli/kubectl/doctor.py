@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from vso.cli.kubectl.checks import Result, Verdict, examine
-from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
+from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode, printable
 from vso.cli.kubectl.gather import Examiner
 from vso.cli.kubectl.installation import Installation, find_installation, operator_option
 from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
@@ -127,9 +127,11 @@ def show(screen: Console, report: Report, *, whole: bool) -> None:
     screen.print(title if shown else title.append("  is well", style="green"))
     for one in shown:
         mark, style = _MARKS[one.result]
-        because = f": not checked, because {one.because}" if one.because else ""
+        because = f": not checked, because {printable(one.because)}" if one.because else ""
         screen.print(Padding(Text.assemble((mark, style), f" {one.question}{because}"), (0, 0, 0, 2), expand=False))
         for finding in one.findings:
             for label, text in (("", finding.what), ("why: ", finding.why), ("do:  ", finding.todo)):
                 if text:
-                    screen.print(Padding(Text.assemble((label, "dim"), text), (0, 0, 0, _INDENT), expand=False))
+                    screen.print(
+                        Padding(Text.assemble((label, "dim"), printable(text)), (0, 0, 0, _INDENT), expand=False)
+                    )

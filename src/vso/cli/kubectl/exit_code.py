@@ -29,10 +29,19 @@ Exit codes:
 """Ends the help of each command that talks to a cluster."""
 
 
+def printable(text: str) -> str:
+    """`text` on one line, without characters that a terminal would obey instead of showing them."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 class Failed(click.ClickException):
     """Ends the command with a message for people: what is wrong, where, and what to do."""
 
     exit_code = int(ExitCode.WRONG)
+
+    def format_message(self) -> str:
+        """The message, which may quote what others wrote, without what would command a terminal."""
+        return printable(self.message)
 
 
 class OutOfReach(Failed):

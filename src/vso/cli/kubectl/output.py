@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vso.apis import meta
+from vso.cli.kubectl.exit_code import printable
 
 _PATIENCE: Final = 2.0
 _WIDEST: Final = 10_000
@@ -78,15 +79,18 @@ def table(
         # What does not fit is taken from columns that may wrap: the last one alone.
         made.add_column(name, no_wrap=number != last, overflow="fold")
     for row in rows:
-        *cells, tail = row
-        made.add_row(*cells, _cut(tail) if one_line else tail)
+        *cells, tail = map(_cell, row)
+        if one_line:
+            tail.no_wrap, tail.overflow = True, "ellipsis"
+        made.add_row(*cells, tail)
     return made
 
 
-def _cut(cell: str | Text) -> Text:
-    text = Text(cell) if isinstance(cell, str) else cell.copy()
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+def _cell(cell: str | Text) -> Text:
+    """A cell as it may be shown: statuses quote what others wrote."""
+    if isinstance(cell, str):
+        return Text(printable(cell))
+    return Text(printable(cell.plain), style=cell.style)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True) -> None:
@@ -101,12 +105,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *,
 
 def plain_lines(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, header: bool = True) -> Iterator[str]:
     """The table as text for grep and awk."""
-    cells = [[one.plain if isinstance(one, Text) else one for one in row] for row in rows]
+    cells = [[_cell(one).plain for one in row] for row in rows]
     lines = [list(columns), *cells]
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
     for line in lines if header else cells:
         text = _GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield " ".join(text.rstrip().splitlines())
+        yield text.rstrip()
 
 
 def show_age(age: timedelta | None) -> str:

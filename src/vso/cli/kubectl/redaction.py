@@ -13,6 +13,7 @@ from vso.vault import mask_credentials
 STARS: Final = "***"
 _VALUES: Final = frozenset({"headers", "params"})
 """Members that map names to values of which the names alone are kept."""
+_TEXTS: Final = frozenset({"roleId"})
 _ADDRESSES: Final = frozenset({"address", "proxyURL", "stsEndpoint", "iamEndpoint"})
 _COPIES: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -25,6 +26,8 @@ def redacted(value: Any, name: str = "") -> Any:
         return {key: redacted(item, key) for key, item in value.items() if key not in {_COPIES, "managedFields"}}
     if isinstance(value, list | tuple):
         return [redacted(item, name) for item in value]
+    if isinstance(value, str) and name in _TEXTS:
+        return STARS
     if isinstance(value, str):
         return mask_credentials(_without_user(value) if name in _ADDRESSES else value)
     return value

@@ -16,7 +16,7 @@ from vso.apis.conditions import ConditionType, find
 from vso.apis.meta import Key, Kind
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import SystemClock, parse_duration
-from vso.cli.kubectl.exit_code import EXIT_CODES, Failed, TookTooLong
+from vso.cli.kubectl.exit_code import EXIT_CODES, Failed, TookTooLong, printable
 from vso.cli.kubectl.output import Format, output_option, print_structured, progress
 from vso.cli.kubectl.secret_kind import complete_name, kind_called, read_secret
 from vso.cli.kubectl.summary import reason_in
@@ -73,7 +73,7 @@ def command(target: Target, name: str, output: Format, timeout: float, *, rotate
     if output.for_programs:
         print_structured(outcome, output)
     elif not outcome.error:
-        click.echo(outcome.message)
+        click.echo(printable(outcome.message))
     if outcome.error:
         raise Failed(outcome.message)
 

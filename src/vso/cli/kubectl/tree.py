@@ -14,7 +14,7 @@ from vso.apis.meta import Key, PartialObject
 from vso.apis.reference import InvalidReference, parse_reference
 from vso.apis.v1beta1 import VaultAuth, VaultConnection
 from vso.cli.kubectl.chain import Chain, Unreadable
-from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
+from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode, printable
 from vso.cli.kubectl.installation import Installation, find_installation, operator_option
 from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
 from vso.cli.kubectl.restart import Fate, fates_of
@@ -76,11 +76,11 @@ def command(target: Target, name: str, output: Format, operator_namespace: str |
 
 def drawn(node: Node, onto: Tree | None = None) -> Tree:
     """The tree for a terminal."""
-    text = Text.assemble((node.kind, "bold"), f" {node.name}")
+    text = Text.assemble((printable(node.kind), "bold"), f" {printable(node.name)}")
     if node.note:
-        text.append(f"  {node.note}", style="dim")
+        text.append(f"  {printable(node.note)}", style="dim")
     if node.problem:
-        text.append(f"  ✗ {node.problem}", style="red")
+        text.append(f"  ✗ {printable(node.problem)}", style="red")
     branch = Tree(text) if onto is None else onto.add(text)
     for one in node.children:
         drawn(one, branch)

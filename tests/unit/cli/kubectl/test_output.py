@@ -7,7 +7,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from vso.cli.kubectl.exit_code import Failed
 from vso.cli.kubectl.output import plain_lines, show_age, table
+from vso.cli.kubectl.tree import Node, drawn
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,18 @@ def test_where_there_is_no_terminal_each_row_is_one_line() -> None:
         "a      Synced    " + "x" * 500,
         "bbb    Failing   two lines",
     ]
+
+
+def test_what_others_wrote_does_not_command_the_terminal() -> None:
+    """A status may quote anything."""
+    hostile = "fine\x1b[2J\x1b]0;title\x07\r\nsecond"
+    assert list(plain_lines(("A", "B"), [("x", hostile)]))[1] == "x   fine [2J ]0;title   second"
+    assert "\x1b" not in Failed(hostile).format_message()
+    node = Node(kind="Secret", name=hostile, note=hostile, problem=hostile)
+    screen = Console(file=io.StringIO(), width=200)
+    screen.print(drawn(node))
+    screen.print(table(("A", "B"), [("x", Text(hostile))]))
+    assert "\x1b" not in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("one_line", [True, False])

@@ -14,6 +14,7 @@ TOKEN = "hvs." + "CAESIJ" * 6
     ("value", "expected"),
     [
         ({"spec": {"headers": {"X-Key": "v"}}}, {"spec": {"headers": {"X-Key": "***"}}}),
+        ({"appRole": {"roleId": "r"}}, {"appRole": {"roleId": "***"}}),
         ({"spec": {"params": {"a": "b"}}}, {"spec": {"params": {"a": "***"}}}),
         ({"spec": {"address": "https://u:p@vault:8200/x"}}, {"spec": {"address": "https://***@vault:8200/x"}}),
         ({"extensions": {"proxyURL": "http://u:p@proxy:3128"}}, {"extensions": {"proxyURL": "http://***@proxy:3128"}}),
