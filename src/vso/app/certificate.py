@@ -36,7 +36,7 @@ class ServingCertificate:
             with _in_memory(self_signed(clock.now())) as file:
                 self.context.load_cert_chain(file)
         else:
-            self._load()
+            self.refresh()
 
     async def run(self) -> NoReturn:
         """Look for new files, for ever; ones that cannot be used leave the old certificate in use."""
@@ -44,18 +44,23 @@ class ServingCertificate:
             await self._clock.sleep(_CHECK)
             if self._files is not None:
                 try:
-                    await asyncio.to_thread(self._load)
+                    await asyncio.to_thread(self.refresh)
                 except OSError as exc:
                     log.warning(
                         "certificate for metrics cannot be read", folder=str(self._files[0].parent), error=str(exc)
                     )
 
-    def _load(self) -> None:
+    def refresh(self) -> None:
+        """Take the files if they are new. Raises OSError if they cannot be used; the old pair stays in use then."""
         if self._files is None:
             return
         stamp = tuple(file.stat().st_mtime_ns for file in self._files)
         if stamp != self._stamp:
-            self.context.load_cert_chain(*self._files)
+            # Read once, since the files may be replaced meanwhile; tried elsewhere first, since a context that refuses
+            # a pair has lost the one it had.
+            with _in_memory(b"\n".join(file.read_bytes() for file in self._files)) as pair:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair)
+                self.context.load_cert_chain(pair)
             self._stamp = stamp
 
 

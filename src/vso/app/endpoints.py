@@ -15,8 +15,11 @@ from vso.runtime import Manager
 
 
 @asynccontextmanager
-async def endpoints(settings: Settings, manager: Manager, metrics: Metrics, kube: Client) -> AsyncIterator[None]:
-    """Listen while the context is open. Raises OSError for a port that is taken, or a certificate that is unusable."""
+async def endpoints(settings: Settings, manager: Manager, metrics: Metrics, reviews: Client) -> AsyncIterator[None]:
+    """Listen while the context is open; `reviews` asks who may scrape.
+
+    Raises OSError for a port that is taken, or a certificate that is unusable.
+    """
     clock = SystemClock()
     serve = partial(metrics_server, text=metrics.text, content_type=CONTENT_TYPE)
     async with AsyncExitStack() as stack:
@@ -31,7 +34,7 @@ async def endpoints(settings: Settings, manager: Manager, metrics: Metrics, kube
         if settings.metrics_secure_bind_address not in OFF:
             certificate = ServingCertificate(settings.metrics_cert_directory, clock=clock)
             manager.background("metrics certificate", certificate.run)
-            guard = Guard(kube, path=METRICS_PATH, clock=clock)
+            guard = Guard(reviews, path=METRICS_PATH, clock=clock)
             address = settings.metrics_secure_bind_address
             await stack.enter_async_context(serve(address, guard=guard, tls=certificate.context))
         yield

@@ -158,6 +158,7 @@ class Revoker:
             policy=self._settings.policy,
         )
         client = await self._clients.get(spec, namespace=wanted.spec.namespace)
+        trouble: Exception | None = None
         for lease in known_leases(wanted):
             try:
                 await client.call(
@@ -167,6 +168,10 @@ class Revoker:
                 )
             except LeaseNotFound:
                 continue
+            except EXPECTED as exc:
+                trouble = exc  # told in the end: the others may go all the same
+        if trouble is not None:
+            raise trouble
 
     async def _revoke_login(self, stored: Persistence, labels: dict[str, str]) -> None:
         auth = self._made_from(self._world.auths.values(), labels.get(f"auth/{_UID}", ""))

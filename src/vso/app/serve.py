@@ -20,6 +20,8 @@ Check = Callable[[], str]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 METRICS_PATH: Final = "/metrics"
+_PATIENCE: Final = 1.0
+"""Seconds that a request under way is waited for at the end."""
 OFF: Final = frozenset({"0", ""})
 """Addresses that serve nothing."""
 
@@ -82,7 +84,8 @@ async def _served(
     app = web.Application()
     for path, handler in routes.items():
         app.router.add_get(path, handler)
-    runner = web.AppRunner(app, access_log=None)
+    # A scrape that waits for the API server must not hold up the end of the process.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
     await runner.setup()
     host, _, port = address.rpartition(":")
     try:

@@ -43,7 +43,8 @@ def read_manifests(texts: Mapping[str, str]) -> list[Manifest]:
     for file, text in sorted(texts.items()):
         try:
             for document in filter(_is_definition, yaml.safe_load_all(text)):
-                name = (document.get("metadata") or {}).get("name")
+                metadata = document.get("metadata")
+                name = metadata.get("name") if isinstance(metadata, dict) else ""
                 if not name or name in found:
                     problems.append(f"{file}: {f'{name} is defined twice' if name else 'a CRD without a name'}")
                 else:

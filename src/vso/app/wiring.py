@@ -58,6 +58,8 @@ from vso.sync import KEY_LENGTH, Signer, TemplateEngine
 
 _CONFIG_WORKERS: Final = 32
 """Workers for kinds whose reconciles may wait for a server that does not answer."""
+_REVIEWS: Final = RateLimit(qps=10, burst=20)
+"""Questions who may scrape metrics."""
 Reconcile = Callable[[Key], Awaitable[Next]]
 log = structlog.get_logger("setup")
 
@@ -74,20 +76,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         config = await load_config(kubeconfig=settings.kubeconfig or None, environ=os.environ)
         metrics = Metrics(settings, facts=build_facts(read_stamp()), clock=clock, server=config.server)
-        kube = await stack.enter_async_context(
-            Client(
-                config,
-                user_agent=settings.user_agent,
-                observe=metrics.runtime.requested,
-                clock=clock,
-                limit=RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst),
-            )
-        )
+        client = partial(Client, config, user_agent=settings.user_agent, observe=metrics.runtime.requested, clock=clock)
+        limit = RateLimit(qps=settings.kube_client_qps, burst=settings.kube_client_burst)
+        kube = await stack.enter_async_context(client(limit=limit))
         identity = make_identity(socket.gethostname(), rng)
         lease = LeaseConfig(key=Key(namespace, names.LEADER_LEASE), identity=identity)
         elector = _elector(settings, kube, lease, metrics.runtime.leader(names.LEADER_LEASE))
         manager = Manager(clock=clock, elector=elector)
-        await stack.enter_async_context(endpoints(settings, manager, metrics, kube))
+        # A client of its own: strangers who ask for metrics must not use up what the work may ask.
+        reviews = await stack.enter_async_context(client(limit=_REVIEWS))
+        await stack.enter_async_context(endpoints(settings, manager, metrics, reviews))
         await stack.enter_async_context(watched_loop())
         signer = await _read_key(kube, namespace, stop, rng=rng)
         if signer is None:
@@ -112,6 +110,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         control(manager, tools, queues, settings, metrics)
         wake_dependants(mirror(manager, tools), tools, queues)
         manager.background("events", recorder.run)
+        manager.background("metrics", metrics.run)
         manager.lead("token renewal", logins.clients.run)
         manager.lead("stored logins", logins.look_after_stored)
         manager.finish("events", recorder.flush)

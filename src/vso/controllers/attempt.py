@@ -112,7 +112,9 @@ class AttemptLog:
             self._tell(key, reason, seconds, AttemptResult.SUCCESS if wrote else AttemptResult.UNCHANGED)
 
     def failed(self, wanted: Claimant, error: Expected) -> None:
-        """The look ended with `error`."""
+        """The look ended with `error`; what fails after it ended well, such as the write of its status, is not told."""
+        if wanted.key not in self._looks:
+            return
         reason = self._reasons.pop(wanted.key, None) or _reason_of(wanted)
         self._tell(wanted.key, reason, self._seconds(wanted.key), AttemptResult.FAILURE, cause_of(error))
 

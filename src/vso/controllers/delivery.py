@@ -344,6 +344,7 @@ class Delivery(Generic[C]):
     def forget(self, key: Key) -> None:
         """Forget a resource that goes."""
         self.measure.forget(key)
+        self._handled.discard(key)
         self.attempts.succeeded(key)
         self.waiting.forget(key)
         self._brake.forget(key)

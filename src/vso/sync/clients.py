@@ -107,6 +107,7 @@ class Clients:
         CredentialMissing, ConnectionInvalid, and the cluster's own errors.
         """
         identity, begun, ok = self._identity(spec), self._clock.monotonic(), False
+        self._identities.count(identity, begun)
         try:
             session = await self._logged_in(identity)
             if lasting and session.is_fading(self._clock.monotonic()):
@@ -208,7 +209,7 @@ class Clients:
         try:
             result = await send(fresh)
         except Denied:
-            self._take_back(identity, session, fresh)
+            self._retire(identity, session)
             raise
         identity.denied.succeeded()
         return result, fresh
@@ -233,7 +234,9 @@ class Clients:
 
     async def _logged_in(self, identity: Identity) -> Session:
         now = self._clock.monotonic()
-        if (current := self._identities.usable(identity, now)) is not None:
+        current = identity.current
+        if current is not None and current.usable(now):
+            current.used = True
             return current
         if refusal := identity.gate.refusal(now):
             raise self._suspended(identity, *refusal)
@@ -255,16 +258,18 @@ class Clients:
             return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
         return None
 
-    def _take_back(self, identity: Identity, session: Session, fresh: Session) -> None:
-        """Keep to the old login if a new one is refused as well: tokens must not pile up for one bad path."""
-        if identity.current is not fresh or fresh.holders or not session.usable(self._clock.monotonic()):
+    def _retire(self, identity: Identity, session: Session) -> None:
+        """Revoke the login that a new one replaced, although the new one is refused as well.
+
+        Tokens must not pile up for one path that no policy allows; and going back to the old one would take a policy
+        that was attached meanwhile away from all other paths. One that leases hang on stays, and so does a dead one.
+        """
+        if session is identity.current or session.holders or session.retired:
             return
-        identity.current = session
-        namespace = identity.spec.merged.namespace
-        self._flights.start(
-            ("revocation", id(fresh)),
-            lambda: self._revoke(identity, fresh, namespace),
-        )
+        session.retired = True
+        if session.usable(self._clock.monotonic()):
+            namespace = identity.spec.merged.namespace
+            self._flights.start(("revocation", id(session)), lambda: self._revoke(identity, session, namespace))
 
     async def _revoke(self, identity: Identity, session: Session, namespace: str) -> None:
         # At best effort: a token that stays ends by itself.

@@ -7,6 +7,7 @@ Both keep their state in synchronous methods, so a caller may be cancelled at an
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -54,7 +55,12 @@ class SingleFlight:
         return result
 
     def _begin(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> "asyncio.Task[_Outcome]":
-        flight = self._flights[key] = self._tasks.create_task(_settle(work), name="shared request")
+        flight = self._flights[key] = self._tasks.create_task(
+            # In a context of its own: what is logged is nobody's who happened to come first.
+            _settle(work),
+            name="shared request",
+            context=Context(),
+        )
         flight.add_done_callback(lambda _: self._flights.pop(key, None))
         return flight
 

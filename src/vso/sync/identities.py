@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from vso.sync.resolve import ClientSpec, LoginId, ServerId
-from vso.sync.session import Identity, Session
+from vso.sync.session import Identity
 
 
 @dataclass(slots=True)
@@ -55,15 +55,12 @@ class Identities:
             self.counts.evictions += 1
         return identity
 
-    def usable(self, identity: Identity, now: float) -> Session | None:
-        """The login that a request may be sent with, None if there must be a new one; counted."""
-        session = identity.current
-        if session is None or not session.usable(now):
+    def count(self, identity: Identity, now: float) -> None:
+        """Count a look-up: whether `identity` is logged in."""
+        if identity.current is not None and identity.current.usable(now):
+            self.counts.hits += 1
+        else:
             self.counts.misses += 1
-            return None
-        self.counts.hits += 1
-        session.used = True
-        return session
 
     def drop(self, servers: Iterable[ServerId]) -> None:
         """Forget who logs in at one of `servers`."""

@@ -39,8 +39,8 @@ class Access:
 class Session:
     """A token and its life; `serial` tells a login from the one that replaced it.
 
-    `holders` are the owners of leases that hang on the token: those leases die with it. `found` is what the login
-    gave.
+    `retired` tells that its token is being revoked. `holders` are the owners of leases that hang on the token: those
+    leases die with it. `found` is what the login gave.
     """
 
     found: LoggedIn
@@ -48,6 +48,7 @@ class Session:
     cache_key: str
     serial: int
     used: bool = True
+    retired: bool = False
     holders: set[Hashable] = field(default_factory=set)
     born: float = field(init=False)
     final_since: float | None = field(init=False)

@@ -424,8 +424,57 @@ async def test_a_bug_in_a_renewal_is_logged_and_ends_nothing(bench: Bench) -> No
     assert {(one["event"], one["error"]) for one in logs} == {("background request failed", "ZeroDivisionError")}
 
 
-async def test_a_new_login_that_is_refused_as_well_is_given_back(bench: Bench) -> None:
-    """Tokens must not pile up for one path that no policy allows; the old one stays in use."""
+async def test_a_new_login_that_is_refused_as_well_replaces_the_old_one(bench: Bench) -> None:
+    """Tokens must not pile up for one path that no policy allows: the old one is revoked, once."""
+    revoked = revocations(bench)
+    bench.fail(READ, Denied("no", path=READ, status=403))
+    client = await bench.clients.get(spec_of())
+    for _ in range(3):
+        with pytest.raises(Denied):
+            await client.read_kv(REQUEST)
+        await settle()
+    assert revoked == ["token-1"]
+    held = await bench.clients.get(spec_of())
+    assert held.session is not None
+    assert held.session.token.reveal() == "token-2"
+
+
+async def test_a_path_that_stays_closed_does_not_keep_another_from_a_policy_that_was_attached(bench: Bench) -> None:
+    """The token of the new login serves all, whoever made it necessary (regressions R08)."""
+    opened, closed = KvRequest(mount="kv", path="opened", type=KvType.V1), REQUEST
+
+    async def answer(call: Call) -> Response:
+        if call.token is not None and call.token.reveal() == "token-1":
+            raise Denied("no", path="kv/opened", status=403)
+        return await bench.read(call)
+
+    bench.server.answers["kv/opened"] = answer
+    revocations(bench)
+    bench.fail(READ, Denied("no", path=READ, status=403))
+    for _ in range(3):
+        with pytest.raises(Denied):
+            await (await bench.clients.get(spec_of())).read_kv(closed)
+        secret = await (await bench.clients.get(spec_of())).read_kv(opened)
+        assert secret.data.reveal() == b'{"a":"1"}'
+        await bench.clock.advance(60)
+
+
+async def test_a_login_that_leases_hang_on_is_not_revoked_for_a_path_that_stays_closed(bench: Bench) -> None:
+    """Those leases would die with it (regressions R08)."""
+    revoked = revocations(bench)
+    client = await bench.clients.get(spec_of())
+    client.hold(Key("app", "lease"))
+    bench.fail(READ, Denied("no", path=READ, status=403))
+    with pytest.raises(Denied):
+        await client.read_kv(REQUEST)
+    await settle()
+    assert revoked == []
+    held = bench.clients.held(Key("app", "lease"))
+    assert held is not None
+
+
+def revocations(bench: Bench) -> list[str]:
+    """The tokens that are revoked from now on."""
     revoked: list[str] = []
 
     async def revoke(call: Call) -> Response:
@@ -433,16 +482,8 @@ async def test_a_new_login_that_is_refused_as_well_is_given_back(bench: Bench) -
         revoked.append(call.token.reveal())
         return Response(status=204, empty=True)
 
-    bench.fail(READ, Denied("no", path=READ, status=403))
     bench.server.answers["auth/token/revoke-self"] = revoke
-    client = await bench.clients.get(spec_of())
-    with pytest.raises(Denied):
-        await client.read_kv(REQUEST)
-    await settle()
-    assert revoked == ["token-2"]
-    held = await bench.clients.get(spec_of())
-    assert held.session is not None
-    assert held.session.token.reveal() == "token-1"
+    return revoked
 
 
 async def test_one_path_that_does_not_answer_is_no_outage_while_others_are_answered(bench: Bench) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
@@ -21,6 +21,8 @@ from vso.base import Clock, format_duration
 from vso.controllers import World
 from vso.sync import CacheCounts, Storage
 
+_SWEEP: Final = 60.0
+"""Seconds between two looks for series of what is gone."""
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -44,10 +46,13 @@ class Metrics:
     def __init__(self, settings: Settings, *, facts: Mapping[str, str], clock: Clock, server: str) -> None:
         self._families = families = Families()
         self._settings = settings
+        self._clock = clock
         self._world: World | None = None
         self.runtime: Final = RuntimeMetrics(families, clock=clock, server=server)
         self.vault: Final = VaultMetrics(families)
-        self.secret: Final = SecretMetrics(families)
+        self.secret: Final = SecretMetrics(families, each=settings.per_object_metrics)
+        self._turn = asyncio.Lock()
+        self._swept: tuple[int, ...] = ()
         families.constant("vso_build_info", "Which build this is.", **{_BUILD[name]: facts[name] for name in _BUILD})
         families.constant("vso_runtime_config", "How this operator is set up.", **_config(settings))
         families.constant(
@@ -65,7 +70,12 @@ class Metrics:
 
     def storage(self, storage: Storage) -> MeasuredStorage:
         """`storage` with its requests counted."""
-        return MeasuredStorage(storage, self._families, lasting=self._settings.keeps_logins)
+        return MeasuredStorage(
+            storage,
+            self._families,
+            lasting=self._settings.keeps_logins,
+            stored=lambda ok: self.vault.stored(ok=ok),
+        )
 
     def watch(self, world: World, *, clients: Counted, leading: Callable[[], bool]) -> None:
         """Tell of the objects in `world`, while `leading`, and of the logins of `clients`."""
@@ -83,13 +93,21 @@ class Metrics:
         What is counted is counted at once, on the event loop, since the stores are its own; writing it down is left to
         a thread.
         """
-        self._forget()
-        return await asyncio.to_thread(generate_latest, _Collected(tuple(self._families.registry.collect())))
+        async with self._turn:
+            self._forget()
+            return await asyncio.to_thread(generate_latest, _Collected(tuple(self._families.registry.collect())))
+
+    async def run(self) -> NoReturn:
+        """Forget what is gone even if nobody scrapes, for ever."""
+        while True:
+            await self._clock.sleep(_SWEEP)
+            self._forget()
 
     def _forget(self) -> None:
         world = self._world
-        if world is None:
+        if world is None or world.version == self._swept:
             return
+        self._swept = world.version
         secrets = (world.static, world.dynamic, world.pki)
         resources = [(one.kind, one.key) for store in secrets for one in store.values()]
         self.secret.forget_others(

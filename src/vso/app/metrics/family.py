@@ -4,7 +4,7 @@ The library's counters insist on names with ``_total`` and on a second series wi
 names of the original that have no suffix.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import prometheus_client
@@ -42,7 +42,7 @@ class Families:
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
         self.declared: Final[list[Declared]] = []
-        self._labelled: list[tuple[frozenset[str], Counter | Gauge | Histogram]] = []
+        self._labelled: list[tuple[tuple[str, ...], Counter | Gauge | Histogram]] = []
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A counter; `name` ends in ``_total``."""
@@ -79,16 +79,23 @@ class Families:
         self.declared.append(Declared(name, "counter", text))
         self.registry.register(_Asked(Metric(name.removesuffix("_total"), text, "counter"), name, value))
 
-    def forget(self, **labels: str) -> None:
-        """Remove all series that have these values."""
-        names = frozenset(labels)
-        for has, metric in self._labelled:
-            if names <= has:
-                metric.remove_by_labels(labels)
+    def forget(self, label: str, gone: Collection[str]) -> None:
+        """Remove all series whose `label` is among `gone`; in one pass, however many these are."""
+        for names, metric in self._labelled:
+            if label in names:
+                at = names.index(label)
+                for values in _series(metric, names):
+                    if values[at] in gone:
+                        metric.remove(*values)
 
-    def _kept(self, metric: M, labels: Iterable[str]) -> M:
-        self._labelled.append((frozenset(labels), metric))
+    def _kept(self, metric: M, labels: tuple[str, ...]) -> M:
+        self._labelled.append((labels, metric))
         return metric
+
+
+def _series(metric: Collector, names: Iterable[str]) -> Iterable[tuple[str, ...]]:
+    """The label values of each series of `metric`, in the order of `names`."""
+    return {tuple(sample.labels[name] for name in names) for family in metric.collect() for sample in family.samples}
 
 
 class _Asked(Collector):

@@ -81,7 +81,7 @@ def count(world: World, reckoning: Reckoning) -> Iterable[Metric]:
     """All figures of the objects in `world`, but for what happened to them lately."""
     tally = _Tally()
     secrets = [one for store in (world.static, world.dynamic, world.pki) for one in _handled(world, store.values())]
-    _count_kinds(world, tally)
+    _count_kinds(world, tally, each=reckoning.each)
     _count_secrets(secrets, world, tally, each=reckoning.each)
     _count_claims(world, tally)
     _count_auths(world, reckoning, tally)
@@ -123,11 +123,12 @@ def _handled(world: World, objects: Iterable[Any]) -> Iterator[Any]:
     return (one for one in objects if world.covers(one))
 
 
-def _count_kinds(world: World, tally: _Tally) -> None:
+def _count_kinds(world: World, tally: _Tally, *, each: bool) -> None:
+    listed = _LISTED_BY_THE_ORIGINAL | ({"HCPVaultSecretsApp"} if each else set())
     for kind, store in world.kinds.items():
         for one in _handled(world, store.values()):
             tally.add("vso_custom_resources", kind, one.metadata.namespace)
-            ready = _ready(one) if kind in _LISTED_BY_THE_ORIGINAL else None
+            ready = _ready(one) if kind in listed else None
             if ready is not None:
                 tally.add(
                     "controller_resource_status",

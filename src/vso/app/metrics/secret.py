@@ -9,10 +9,11 @@ from vso.controllers import Attempt, AttemptResult
 
 
 class SecretMetrics:
-    """Implements `vso.controllers.SyncObserver`."""
+    """Implements `vso.controllers.SyncObserver`; with `each`, the last success of each resource is remembered."""
 
-    def __init__(self, families: Families) -> None:
+    def __init__(self, families: Families, *, each: bool) -> None:
         self._families = families
+        self._each = each
         self._namespaces: set[str] = set()
         self.last_success: Final[dict[tuple[str, Key], float]] = {}
         """Kind and key of a resource -> seconds since 1970 of the last attempt that went well in this process."""
@@ -44,7 +45,7 @@ class SecretMetrics:
         self.seconds.labels(kind, result).observe(attempt.seconds)
         if attempt.cause is not None:
             self.failures.labels(kind, namespace, attempt.cause.value).inc()
-        if attempt.result is not AttemptResult.FAILURE:
+        if self._each and attempt.result is not AttemptResult.FAILURE:
             self.last_success[kind, attempt.key] = attempt.ended
 
     def restarted(self, namespace: str, kind: str, *, ok: bool) -> None:
@@ -54,8 +55,8 @@ class SecretMetrics:
 
     def forget_others(self, *, namespaces: Collection[str], resources: Collection[tuple[str, Key]]) -> None:
         """Remove the series of all namespaces but these, and what is known of all resources but these."""
-        for gone in self._namespaces.difference(namespaces):
-            self._families.forget(namespace=gone)
-            self._namespaces.discard(gone)
+        if gone := self._namespaces.difference(namespaces):
+            self._families.forget("namespace", gone)
+            self._namespaces -= gone
         for one in [one for one in self.last_success if one not in resources]:
             del self.last_success[one]

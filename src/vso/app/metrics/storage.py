@@ -1,6 +1,6 @@
 """Figures of stored logins (operations.md section 2.1): a `vso.sync.Storage` around another one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,10 +16,14 @@ class MeasuredStorage:
     """Passes everything on to `storage`, and counts.
 
     `lasting` tells whether logins are kept at all; without it a look at all entries is the begin of their removal.
+    `stored` is told whether a login could be stored.
     """
 
-    def __init__(self, storage: Storage, families: Families, *, lasting: bool) -> None:
+    def __init__(
+        self, storage: Storage, families: Families, *, lasting: bool, stored: Callable[[bool], None] = lambda _: None
+    ) -> None:
         self._storage = storage
+        self._stored = stored
         self._listing = "prune" if lasting else "purge"
         self._names: set[str] | None = None
         prefix = "vso_client_cache_storage"
@@ -54,8 +58,13 @@ class MeasuredStorage:
 
     async def write(self, entry: Entry) -> None:
         """See `vso.sync.Storage`."""
-        with self._counted("store"):
-            await self._storage.write(entry)
+        ok = False
+        try:
+            with self._counted("store"):
+                await self._storage.write(entry)
+            ok = True
+        finally:
+            self._stored(ok)
         if self._names is not None:
             self._names.add(entry.name)
 

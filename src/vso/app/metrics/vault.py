@@ -1,6 +1,7 @@
 """Figures of requests to Vault and of logins, ours and those of the original (operations.md sections 2.1 and 2.4)."""
 
 from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from vso.apis.meta import Key
@@ -32,6 +33,7 @@ _IN_THE_ORIGINAL: Final[Mapping[Operation, tuple[str, ...]]] = {
 """What the original's ``vso_client_operations_*`` call a request; a login counts twice there, and some do not count."""
 _ON: Final = "vault_connection"
 _ERROR: Final = "error"
+_STATUSES: Final = frozenset(HTTPStatus)
 _BAD: Final = 400
 
 
@@ -56,7 +58,7 @@ class VaultMetrics:
         )
         self.refusals: Final = families.counter(
             "vso_vault_auth_failures_total",
-            "Failed logins, and requests refused although their token had not ended.",
+            "Failed logins, and requests answered with 403: the token was revoked, or no policy permits the path.",
             *("vault_auth", _ON, "method", "cause"),
         )
         self.renewals: Final = families.counter("vso_vault_token_renewals_total", "Renewals of tokens.", _ON, "result")
@@ -87,7 +89,8 @@ class VaultMetrics:
             *("component", "operation"),
         )
         for counter in (self.asked_total, self.asked_errors):
-            counter.labels("get")
+            for operation in ("get", "store"):
+                counter.labels(operation)
 
     def of(self, connection: Key) -> Callable[[VaultRequestSeen], None]:
         """What counts the requests sent for the VaultConnection `connection`."""
@@ -96,7 +99,7 @@ class VaultMetrics:
         def count(seen: VaultRequestSeen) -> None:
             self._connections.add(name)
             operation = operation_of(seen.method, seen.path)
-            code = str(seen.status) if seen.status else _ERROR
+            code = _code(seen.status)
             self.seconds.labels(name, operation.value).observe(seen.seconds)
             self.requests.labels(name, operation.value, code).inc()
             failed = bool(seen.error) or seen.status >= _BAD
@@ -114,6 +117,10 @@ class VaultMetrics:
         (self.asked_total if ok else self.asked_errors).labels("get").inc()
         self.asked_seconds.labels("client_factory", "get").observe(seconds)
 
+    def stored(self, *, ok: bool) -> None:
+        """A login was stored, or could not be."""
+        (self.asked_total if ok else self.asked_errors).labels("store").inc()
+
     def refused(self, spec: ClientSpec, error: Exception) -> None:
         """See `vso.sync.LoginObserver`."""
         self._count_refusal(spec, _cause(error))
@@ -128,18 +135,25 @@ class VaultMetrics:
 
     def forget_others(self, *, connections: Collection[str], auths: Collection[str]) -> None:
         """Remove the series of all VaultConnections and VaultAuths but these."""
-        for gone in self._connections.difference(connections):
-            self._families.forget(vault_connection=gone)
-            self._connections.discard(gone)
-        for gone in self._auths.difference(auths):
-            self._families.forget(vault_auth=gone)
-            self._auths.discard(gone)
+        if gone := self._connections.difference(connections):
+            self._families.forget(_ON, gone)
+            self._connections -= gone
+        if gone := self._auths.difference(auths):
+            self._families.forget("vault_auth", gone)
+            self._auths -= gone
 
     def _count_refusal(self, spec: ClientSpec, cause: str) -> None:
         auth, connection = str(spec.auth.key), str(spec.connection.key)
         self._auths.add(auth)
         self._connections.add(connection)
         self.refusals.labels(auth, connection, spec.merged.method, cause).inc()
+
+
+def _code(status: int) -> str:
+    """The label of a status; what is none that HTTP knows is told by its class, since servers may make them up."""
+    if not status:
+        return _ERROR
+    return str(status) if status in _STATUSES else f"{status // 100}xx"
 
 
 def _cause(error: Exception) -> str:

@@ -27,7 +27,7 @@ def families() -> Families:
 @pytest.fixture
 def metrics(families: Families) -> SecretMetrics:
     """Figures in it."""
-    return SecretMetrics(families)
+    return SecretMetrics(families, each=True)
 
 
 def test_attempts_count_by_result_reason_and_cause(metrics: SecretMetrics, families: Families) -> None:
@@ -66,3 +66,21 @@ def test_what_is_gone_takes_its_series_along(metrics: SecretMetrics, families: F
     metrics.forget_others(namespaces={"other"}, resources={(KIND, Key("other", "web"))})
     assert "namespace=app" not in str(samples(families.registry.collect()))
     assert list(metrics.last_success) == [(KIND, Key("other", "web"))]
+
+
+def test_the_last_success_of_each_resource_is_remembered_only_if_it_is_told(families: Families) -> None:
+    """It is one entry per resource."""
+    metrics = SecretMetrics(families, each=False)
+    metrics.attempted(GOOD)
+    assert metrics.last_success == {}
+
+
+def test_many_namespaces_that_go_together_are_forgotten_in_one_pass(metrics: SecretMetrics, families: Families) -> None:
+    """A scrape after a mass deletion must not hold up the event loop."""
+    for number in range(500):
+        metrics.attempted(replace(GOOD, key=Key(f"n{number}", "web")))
+    metrics.attempted(GOOD)
+    metrics.forget_others(namespaces={"app"}, resources=set())
+    found = [name for name in samples(families.registry.collect()) if "namespace=" in name]
+    assert found
+    assert all("namespace=app" in name for name in found)

@@ -68,6 +68,15 @@ def test_a_request_counts_by_connection_operation_and_status(metrics: VaultMetri
     assert counts(families, "vso_vault_request_duration_seconds_sum")[f"{{operation=read,{ON}}}"] == 1.0
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, "429"), (777, "7xx"), (299, "2xx")])
+def test_statuses_that_a_server_makes_up_make_no_series_of_their_own(
+    metrics: VaultMetrics, families: Families, status: int, code: str
+) -> None:
+    """A tenant chooses the server, and series cost everybody."""
+    metrics.of(CONNECTION)(seen("GET", "kv/data/app", status=status))
+    assert list(counts(families, "vso_vault_requests_total")) == [f"{{code={code},operation=read,{ON}}}"]
+
+
 def test_the_originals_operations_count_as_they_did(metrics: VaultMetrics, families: Families) -> None:
     """A login and a renewal count as a write as well; what the original did not see is not there."""
     count = metrics.of(CONNECTION)
@@ -146,7 +155,9 @@ def test_clients_that_were_asked_for_count(metrics: VaultMetrics, families: Fami
     """Had or not, under the original's names."""
     metrics.asked(0.1, ok=True)
     metrics.asked(0.2, ok=False)
-    assert counts(families, "vso_client_factory_requests_total") == {"{operation=get}": 1}
-    assert counts(families, "vso_client_factory_requests_errors_total") == {"{operation=get}": 1}
+    metrics.stored(ok=True)
+    assert counts(families, "vso_client_factory_requests_total") == {"{operation=get}": 1, "{operation=store}": 1}
+    errors = counts(families, "vso_client_factory_requests_errors_total")
+    assert errors == {"{operation=get}": 1, "{operation=store}": 0}
     count = counts(families, "vso_client_factory_operations_time_seconds_count")
     assert count == {"{component=client_factory,operation=get}": 2}
