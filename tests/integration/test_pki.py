@@ -52,6 +52,11 @@ def revoked(tenant: Tenant, mount: str, number: str) -> bool:
     return bool(answer["data"]["revocation_time"])
 
 
+def serials(tenant: Tenant, mount: str) -> list[str]:
+    """The serial numbers of all certificates that OpenBao keeps."""
+    return tenant.bao.admin.list(f"{mount}/certs")
+
+
 def test_a_tls_secret_loads_and_verifies(operator: Operator, tenant: Tenant, pki: str, tmp_path: Path) -> None:
     """tls.crt holds certificate and chain, tls.key its key (behaviour.md section 7.4)."""
     watch = Watch(operator, tenant)
@@ -71,6 +76,21 @@ def test_a_tls_secret_loads_and_verifies(operator: Operator, tenant: Tenant, pki
     )
     assert status["expiration"] == int(certificate(tenant, "web").not_valid_after_utc.timestamp())
     assert watch.writes("secrets") == ["create secrets"]
+
+
+def test_a_certificate_that_cannot_be_rendered_is_revoked(operator: Operator, tenant: Tenant, pki: str) -> None:
+    """It would be valid, and nobody would know of it; the next attempt asks for another."""
+    issued_by = set(serials(tenant, pki))
+    templates = {"web.pem": {"text": '{{ fail "set a user first" }}'}}
+    tenant.certify("web", mount=pki, role="web", revoke=True, destination={"transformation": {"templates": templates}})
+    tenant.wait_failed("web", "set a user first", kind=KIND)
+    made = set(serials(tenant, pki)) - issued_by
+    assert made
+    tenant.wait(lambda: all(revoked(tenant, pki, one) for one in made), "the certificates to be revoked")
+    assert tenant.get("Secret", "web") is None
+    tenant.patch(KIND, "web", {"spec": {"destination": {"transformation": {"templates": None}}}})
+    wait_synced(tenant, "web")
+    assert not revoked(tenant, pki, serial(tenant, "web"))
 
 
 def test_r25_a_certificate_is_replaced_before_it_ends(operator: Operator, tenant: Tenant, pki: str) -> None:

@@ -176,6 +176,13 @@ def known_serials(wanted: VaultPKISecret) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in found if one))
 
 
+def discarded(wanted: VaultPKISecret, serials: tuple[str, ...]) -> VaultPKISecretStatus:
+    """The status if the certificates `serials` are in no Secret, and still to be revoked."""
+    recorded = wanted.status.extensions
+    extensions = structs.replace(recorded, to_revoke=tuple(dict.fromkeys((*recorded.to_revoke, *serials))))
+    return structs.replace(wanted.status, extensions=extensions)
+
+
 def _to_revoke(wanted: VaultPKISecret, serial: str) -> tuple[str, ...]:
     waiting = wanted.status.extensions.to_revoke
     if not serial or not wanted.spec.revoke:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from msgspec import structs
 
 from vso.apis import core
-from vso.apis.meta import Key, ObjectMeta
+from vso.apis.meta import Key
 from vso.base import Sensitive
 from vso.controllers.world import BY_OWNER, World
 from vso.kube import AlreadyExists, Client, Conflict, Invalid, KubeError, NotFound, Patch, PatchType
@@ -173,11 +174,8 @@ class SecretWriter:
 
     async def _replace(self, live: Destination, wanted: Wanted, data: Data) -> Destination:
         """Change the type: the new Secret is tried first, so that a refusal costs nothing."""
-        trial = core.Secret(
-            metadata=ObjectMeta(generate_name=f"{wanted.key.name[:50]}-", namespace=wanted.key.namespace),
-            type=wanted.type,
-            data=data.reveal(),
-        )
+        marked = structs.replace(marks(wanted), name="", generate_name=f"{wanted.key.name[:50]}-")
+        trial = core.Secret(metadata=marked, type=wanted.type, data=data.reveal())
         try:
             await self._client.create(core.SECRET, trial, dry_run=True)
         except Invalid as exc:

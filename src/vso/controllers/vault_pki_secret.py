@@ -6,6 +6,7 @@ certificate is on record before it goes into the Secret, and the new status befo
 
 import asyncio
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,6 +25,7 @@ from vso.controllers.pki_plan import (
     SyncReason,
     adopted,
     announced,
+    discarded,
     due_at,
     known_serials,
     reason_to_issue,
@@ -129,17 +131,27 @@ class VaultPKISecretReconciler:
         issued = await client.call(
             lambda transport, access: issue(transport, request, token=access.token, namespace=access.namespace)
         )
-        data = await self._data(wanted, order.options, issued, passwords)
-        new = PendingCertificate(
-            serial_number=issued.serial_number,
-            expiration=issued.expiration,
-            since=self._unix(),
-            mac=self._tools.signer.mac(data.reveal()),
-        )
-        wanted = await delivery.record(
-            wanted, lambda one: announced(one, new, inputs=order.inputs, rotated=triggers(one)[1])
-        )
+        try:
+            data = await self._data(wanted, order.options, issued, passwords)
+            new = PendingCertificate(
+                serial_number=issued.serial_number,
+                expiration=issued.expiration,
+                since=self._unix(),
+                mac=self._tools.signer.mac(data.reveal()),
+            )
+            wanted = await delivery.record(
+                wanted, lambda one: announced(one, new, inputs=order.inputs, rotated=triggers(one)[1])
+            )
+        except EXPECTED:
+            await self._discard(wanted, issued.serial_number)
+            raise
         return await self._store(wanted, order, new, data)
+
+    async def _discard(self, wanted: VaultPKISecret, serial: str) -> None:
+        """Revoke a certificate that no Secret will hold, now or as soon as Vault lets."""
+        if wanted.spec.revoke and (left := await self._revoke(wanted, (serial,))):
+            with suppress(*EXPECTED):  # what made it useless is what is told
+                await self._delivery.record(wanted, lambda one: discarded(one, left))
 
     async def _data(
         self, wanted: VaultPKISecret, options: RenderOptions, issued: Certificate, passwords: list[Sensitive[bytes]]
