@@ -153,6 +153,16 @@ class NonResourceAttributes(msgspec.Struct, frozen=True, rename="camel", omit_de
     verb: str = ""
 
 
+class ResourceAttributes(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """What somebody wants to do with objects of a kind."""
+
+    namespace: str = ""
+    verb: str = ""
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+
+
 class SubjectAccessReviewSpec(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
     """Who wants to do what."""
 
@@ -160,6 +170,7 @@ class SubjectAccessReviewSpec(msgspec.Struct, frozen=True, rename="camel", omit_
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: dict[str, tuple[str, ...]] = {}
+    resource_attributes: ResourceAttributes | None = None
     non_resource_attributes: NonResourceAttributes | None = None
 
 

@@ -8,45 +8,13 @@ import asyncio
 from collections.abc import Collection, Iterator
 from typing import Final
 
-import msgspec
-
-from vso.apis.meta import Key, Kind, Object, Resource
+from vso.apis import core
+from vso.apis.meta import Key
 from vso.cli.kubectl.facts import Known, Right, Unknown
 from vso.controllers import PERMISSIONS
 from vso.kube import Client, Forbidden
 
 _SERVED: Final = "SERVED"
-
-
-class _Attributes(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    namespace: str = ""
-    verb: str = ""
-    group: str = ""
-    resource: str = ""
-    subresource: str = ""
-
-
-class _Spec(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    resource_attributes: _Attributes | None = None
-
-
-class _Status(msgspec.Struct, frozen=True):
-    allowed: bool = False
-
-
-class SubjectAccessReview(Object, frozen=True, kw_only=True):
-    """A question about somebody's right, and the answer."""
-
-    spec: _Spec = _Spec()
-    status: _Status = _Status()
-
-
-REVIEW: Final = Kind(
-    Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False),
-    SubjectAccessReview,
-)
 
 
 def rights_on(resources: Collection[str]) -> Iterator[Right]:
@@ -73,10 +41,11 @@ async def missing_rights(
 
 async def _is_allowed(client: Client, account: Key, namespace: str, right: Right) -> bool:
     resource, _, subresource = right.resource.partition("/")
-    attributes = _Attributes(
+    attributes = core.ResourceAttributes(
         namespace=namespace, verb=right.verb, group=right.group, resource=resource, subresource=subresource
     )
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{account.namespace}", "system:authenticated")
     user = f"system:serviceaccount:{account.namespace}:{account.name}"
-    question = SubjectAccessReview(spec=_Spec(user=user, groups=groups, resource_attributes=attributes))
-    return (await client.create(REVIEW, question)).status.allowed
+    spec = core.SubjectAccessReviewSpec(user=user, groups=groups, resource_attributes=attributes)
+    answer = await client.create(core.SUBJECT_ACCESS_REVIEW, core.SubjectAccessReview(spec=spec))
+    return answer.status.allowed
