@@ -17,7 +17,7 @@ from vso.controllers.outlook import Effect, Outlook, outlook_of
 from vso.controllers.permission import PERMISSIONS, SHARED, Permission
 from vso.controllers.secret_transformation import SecretTransformationReconciler
 from vso.controllers.tools import ControllerSettings, Tools
-from vso.controllers.transformation import render_options, templates_of
+from vso.controllers.transformation import render_options, template_input, templates_of
 from vso.controllers.vault_auth import VaultAuthReconciler
 from vso.controllers.vault_connection import VaultConnectionReconciler
 from vso.controllers.vault_dynamic_secret import VaultDynamicSecretReconciler
@@ -59,5 +59,6 @@ __all__ = [
     "new_world",
     "outlook_of",
     "render_options",
+    "template_input",
     "templates_of",
 ]

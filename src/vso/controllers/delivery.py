@@ -27,7 +27,7 @@ from vso.controllers.secret_status import after_conflict, conflict_of, new_confl
 from vso.controllers.secret_writer import SecretWriter, Written
 from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
-from vso.controllers.transformation import render_options, uses_metadata
+from vso.controllers.transformation import render_options, template_input, uses_metadata
 from vso.controllers.waiting import Waiting
 from vso.controllers.world import Claimant, ref_to
 from vso.kube import Conflict, NotFound
@@ -41,7 +41,6 @@ from vso.sync import (
     Rendered,
     RenderOptions,
     Step,
-    TemplateInput,
     Wanted,
     check_source,
     digest,
@@ -238,13 +237,7 @@ class Delivery(Generic[C]):
         if options.templates:
             made = await self._tools.templates.render(
                 options.templates,
-                TemplateInput(
-                    secrets=source.fields,
-                    metadata=source.metadata,
-                    wrap_data=source.wrap_info,
-                    annotations=wanted.metadata.annotations or None,
-                    labels=wanted.metadata.labels or None,
-                ),
+                template_input(wanted, source),
                 # Salts and random numbers depend on what goes in, so that equal input gives equal output.
                 seed=self._tools.signer.seed(wanted.metadata.uid.encode(), source.fields.reveal()),
                 now=self._tools.clock.now(),

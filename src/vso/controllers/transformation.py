@@ -7,18 +7,41 @@ resource's own, then those of its references in order.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import SecretTransformation, Transformation, TransformationRef
+from vso.base import Sensitive
 from vso.controllers.world import Claimant
-from vso.sync import RenderOptions, Template, TransformationInvalid
+from vso.sync import RenderOptions, Template, TemplateInput, TransformationInvalid
 
 Find = Callable[[Key], SecretTransformation | None]
 
 _PLAIN: Final = Transformation()
 _WHOLE_INPUT: Final = re.compile(r"(?<![\w)\]\"`.])(\.|\$)(?![\w.])")
 """A dot or dollar that stands for everything that a template is given."""
+
+
+class Answered(Protocol):
+    """What Vault answered, as JSON texts: the fields, and what only templates see."""
+
+    @property
+    def fields(self) -> Sensitive[bytes]: ...
+    @property
+    def metadata(self) -> bytes: ...
+    @property
+    def wrap_info(self) -> Sensitive[bytes] | None: ...
+
+
+def template_input(wanted: Claimant, answer: Answered) -> TemplateInput:
+    """What the templates of `wanted` see."""
+    return TemplateInput(
+        secrets=answer.fields,
+        metadata=answer.metadata,
+        wrap_data=answer.wrap_info,
+        annotations=wanted.metadata.annotations or None,
+        labels=wanted.metadata.labels or None,
+    )
 
 
 def render_options(wanted: Claimant, *, find: Find, exclude_raw: bool) -> RenderOptions:

@@ -23,14 +23,13 @@ from vso.apis.required import missing_members
 from vso.apis.v1beta1 import KvType, SecretTransformation, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import Sensitive
 from vso.cli.kubectl.manifest import load
-from vso.controllers import Claimant, render_options
+from vso.controllers import Claimant, render_options, template_input
 from vso.sync import (
     DEFAULT_TYPE,
     TLS_TYPE,
     InvalidSpec,
     RenderOptions,
     TemplateEngine,
-    TemplateInput,
     check_secret,
     check_source,
     compose,
@@ -169,13 +168,7 @@ async def _templated(
     check_source(answer.raw)
     if not options.templates:
         return {}
-    seen = TemplateInput(
-        secrets=answer.fields,
-        metadata=answer.metadata,
-        wrap_data=answer.wrap_info,
-        annotations=wanted.metadata.annotations or None,
-        labels=wanted.metadata.labels or None,
-    )
+    seen = template_input(wanted, answer)
     seed = hashlib.sha256(wanted.metadata.uid.encode() + answer.fields.reveal()).digest()
     return (await engine.render(options.templates, seen, seed=seed, now=now)).reveal()
 
