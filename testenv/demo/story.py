@@ -13,6 +13,8 @@ _EXAMPLES: Final = "deploy/examples"
 _PLACEHOLDER: Final = "https://vault.example.com:8200"
 _DECODED: Final = r'go-template={{range $key, $value := .data}}{{$key}}={{$value | base64decode}}{{"\n"}}{{end}}'
 _COLLECTION = 75.0
+_DIAGNOSIS: Final = ("doctor", "refused", "-n", NAMESPACE, "--assume-defaults")
+"""No Deployment tells the settings of the operator that runs here."""
 
 
 def install(stage: Stage) -> None:
@@ -126,10 +128,13 @@ def refuse(stage: Stage) -> None:
     )
     _show_events(stage, "refused", about="no-such-role")
     stage.expect(lambda: not stage.get("secret", "refused"), "no Secret was made", timeout=5)
-    stage.narrator.say("Who wants to know more asks the plugin: it goes the whole way itself, and tests each step.")
-    stage.narrator.command(stage.plugin.line("doctor", "refused", "-n", NAMESPACE))
+    stage.narrator.say(
+        "Who wants to know more asks the plugin: it goes the whole way itself, and tests each step. This "
+        "operator has no Deployment that tells its settings, hence the flag."
+    )
+    stage.narrator.command(stage.plugin.line(*_DIAGNOSIS))
     with stage.narrator.waiting("kubectl vso is at work"):
-        diagnosis = stage.plugin.ask("doctor", "refused", "-n", NAMESPACE, *stage.context)
+        diagnosis = stage.plugin.ask(*_DIAGNOSIS, *stage.context)
     stage.narrator.output(diagnosis.stdout + diagnosis.stderr, lines=30)
     stage.expect(lambda: "no-such-role" in diagnosis.stdout, "the diagnosis names the role too", timeout=1)
 

@@ -63,6 +63,8 @@ def reader(server: OpenBao, cluster: Cluster, postgres: Postgres, tmp_path: Path
             "postgresql://{{username}}:{{password}}@db.example.com:5432/postgres": postgres.connection_url,
             "password=superuser": f"password={postgres.password}",
             "db.example.com:5432": f"{postgres.host}:{postgres.port}",
+            # The operator of these tests is a process, and no Deployment tells its settings.
+            "kubectl vso doctor db ": "kubectl vso doctor db --assume-defaults ",
         },
     )
 

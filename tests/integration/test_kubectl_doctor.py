@@ -21,6 +21,8 @@ from tests.support.tenant import GROUP, Json, Tenant, new_tenant, remove
 from tests.support.tls_server import showing
 
 WELL: Final = "well"
+ELSEWHERE: Final = "--assume-defaults"
+"""The operator of these tests is a process: no Deployment tells its settings."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ def _prepare(tenant: Tenant, authority: Authority) -> None:
 @pytest.fixture(scope="module")
 def reports(ward: Ward) -> dict[str, Json]:
     """What one run says of each, by name."""
-    answer = vso(ward.tenant.cluster, "doctor", f"--namespace={ward.tenant.namespace}", "--output=json")
+    answer = vso(ward.tenant.cluster, "doctor", ELSEWHERE, f"--namespace={ward.tenant.namespace}", "--output=json")
     assert answer.code == 1, answer.err
     return {one["name"]: one for one in answer.json["items"]}
 
@@ -297,7 +299,8 @@ def test_what_is_well_passes_every_check(reports: dict[str, Json]) -> None:
 
 def text_of(ward: Ward, *words: str, kubeconfig: Path | None = None) -> Answer:
     """What the doctor says to people."""
-    return vso(ward.tenant.cluster, "doctor", *words, f"--namespace={ward.tenant.namespace}", kubeconfig=kubeconfig)
+    place = f"--namespace={ward.tenant.namespace}"
+    return vso(ward.tenant.cluster, "doctor", ELSEWHERE, *words, place, kubeconfig=kubeconfig)
 
 
 def test_people_read_marks_reasons_and_remedies(ward: Ward) -> None:
@@ -330,7 +333,8 @@ def test_what_one_may_not_do_is_said_to_be_not_checked(ward: Ward) -> None:
     resources = "vaultauths,vaultconnections,vaultauthglobals,vaultstaticsecrets,vaultdynamicsecrets,vaultpkisecrets"
     cluster.kubectl("create", "role", "reader", f"-n={ns}", "--verb=get,list", f"--resource={resources}")
     cluster.kubectl("create", "rolebinding", "reader", f"-n={ns}", "--role=reader", f"--serviceaccount={ns}:reader")
-    answer = vso(cluster, "doctor", WELL, "-o", "json", f"-n={ns}", kubeconfig=cluster.kubeconfig_for(f"{ns}/reader"))
+    reader = cluster.kubeconfig_for(f"{ns}/reader")
+    answer = vso(cluster, "doctor", WELL, ELSEWHERE, "-o", "json", f"-n={ns}", kubeconfig=reader)
     assert answer.code == 0, answer.err
     checks = {one["check"]: one for one in answer.json["items"][0]["checks"]}
     assert {name for name, one in checks.items() if one["result"] == "not checked"} >= {
@@ -339,6 +343,16 @@ def test_what_one_may_not_do_is_said_to_be_not_checked(ward: Ward) -> None:
     assert "serviceaccounts/token" in checks["login"]["because"]
     assert "secrets" in checks["destination"]["because"]
     assert checks["seal"]["result"] == "ok"
+
+
+def test_while_the_settings_are_not_known_nobody_logs_in(ward: Ward) -> None:
+    """Without the word that the operator runs elsewhere; what needs no login is looked at."""
+    tenant = ward.tenant
+    answer = vso(tenant.cluster, "doctor", WELL, f"--namespace={tenant.namespace}")
+    assert answer.code == 0
+    assert "no Deployment of the operator was found" in answer.err
+    assert "The login succeeds: not checked, because the operator's settings are not known" in answer.out
+    assert "✓ The server is unsealed" in answer.out
 
 
 def test_an_operator_without_rights_is_told(ward: Ward) -> None:

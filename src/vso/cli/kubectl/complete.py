@@ -10,6 +10,7 @@ from typing import Final
 import click
 from click.shell_completion import ShellComplete
 
+from vso.cli.kubectl.exit_code import printable
 from vso.cli.kubectl.main import main as group
 
 _NO_FILES: Final = ":4"
@@ -21,7 +22,7 @@ def main() -> None:
     *words, unfinished = sys.argv[1:] or [""]
     found = ShellComplete(group, {}, "kubectl vso", "").get_completions(words, unfinished)
     for one in found:
-        click.echo(f"{one.value}\t{one.help}" if one.help else one.value)
+        click.echo("\t".join(printable(text) for text in (one.value, one.help) if text))
     click.echo(_NO_FILES)
 
 

@@ -13,8 +13,8 @@ from rich.text import Text
 from vso.cli.kubectl.checks import Result, Verdict, examine
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode, printable
 from vso.cli.kubectl.gather import Examiner
-from vso.cli.kubectl.installation import Installation, find_installation, operator_option
-from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
+from vso.cli.kubectl.installation import assume_option, find_installation, operator_option
+from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress, tell_of
 from vso.cli.kubectl.secret_kind import complete_name, read_all, read_secret
 from vso.cli.kubectl.target import Cluster, Target, listing_options, run
 from vso.controllers import Claimant
@@ -25,6 +25,11 @@ Follows its references, resolves the server's name, connects, shakes hands, asks
 operator would, looks up what the login may do, reads the path once, and looks at the Secret and at the operator. All
 of it for real, from where you are, and with your rights; what you may not do, or what cannot be done from here, is said
 to be not checked, with the reason. Nothing is changed; the login's token is revoked in the end, and no value is shown.
+
+Nobody logs in for a secret that the operator does not serve, nor while the operator's settings are not known: when no
+Deployment of it is found, or several, or one whose settings are elsewhere. --operator-namespace names the right one;
+where it does not run in this cluster, and has default settings, --assume-defaults says so. A login by AppRole may use
+up one of the uses that its secret id has, so it takes --use-secret-id.
 
 Without NAME all secrets that -n, -A and -l select are looked at, and of those that are well one line is shown.
 
@@ -64,19 +69,34 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @click.option(
     "--vault-address", default="", metavar="URL", help="Where to reach Vault from here, in place of the connection's."
 )
+@click.option("--use-secret-id", is_flag=True, help="Log in by AppRole, too: that may use up one use of the secret id.")
 @output_option
 @operator_option
+@assume_option
 @listing_options
 def command(
-    target: Target, name: str | None, output: Format, vault_address: str, operator_namespace: str | None
+    target: Target,
+    name: str | None,
+    output: Format,
+    vault_address: str,
+    operator_namespace: str | None,
+    *,
+    assume_defaults: bool,
+    use_secret_id: bool,
 ) -> None:
     """See `_HELP`."""
     with progress("Looking at each link") as tell:
 
         async def look(cluster: Cluster) -> list[Report]:
             secrets = [await read_secret(cluster, name)] if name else await read_all(cluster)
-            installation = await find_installation(cluster.client, operator_namespace)
-            return await _examine(cluster, secrets, installation, vault_address=vault_address, tell=tell)
+            installation = await find_installation(cluster.client, operator_namespace, assume_defaults=assume_defaults)
+            if installation.doubt:
+                tell_of(f"The operator's settings are not known, so nobody logs in: {installation.doubt}.")
+            async with AsyncExitStack() as stack:
+                examiner = Examiner(
+                    cluster.client, installation, stack, vault_address=vault_address, use_secret_id=use_secret_id
+                )
+                return await _examine(examiner, secrets, tell)
 
         reports = run(target, look)
     if output.for_programs:
@@ -92,38 +112,27 @@ def command(
         raise SystemExit(ExitCode.WRONG)
 
 
-async def _examine(
-    cluster: Cluster,
-    secrets: Sequence[Claimant],
-    installation: Installation,
-    *,
-    vault_address: str,
-    tell: Callable[[str], None],
-) -> list[Report]:
-    if installation.doubt:
-        click.echo(f"The operator's settings are taken to be the default ones: {installation.doubt}.", err=True)
+async def _examine(examiner: Examiner, secrets: Sequence[Claimant], tell: Callable[[str], None]) -> list[Report]:
     reports = []
-    async with AsyncExitStack() as stack:
-        examiner = Examiner(cluster.client, installation, stack, vault_address=vault_address)
-        for number, secret in enumerate(secrets, 1):
-            tell(f"Looking at {secret.kind} {secret.key}, {number} of {len(secrets)}")
-            verdicts = tuple(examine(await examiner.examine(secret)))
-            reports.append(
-                Report(
-                    kind=secret.kind,
-                    namespace=secret.metadata.namespace,
-                    name=secret.metadata.name,
-                    healthy=all(one.result is not Result.PROBLEM for one in verdicts),
-                    checks=verdicts,
-                )
+    for number, secret in enumerate(secrets, 1):
+        tell(f"Looking at {secret.kind} {secret.key}, {number} of {len(secrets)}")
+        verdicts = tuple(examine(await examiner.examine(secret)))
+        reports.append(
+            Report(
+                kind=secret.kind,
+                namespace=secret.metadata.namespace,
+                name=secret.metadata.name,
+                healthy=all(one.result is not Result.PROBLEM for one in verdicts),
+                checks=verdicts,
             )
+        )
     return reports
 
 
 def show(screen: Console, report: Report, *, whole: bool) -> None:
     """Print a report; without `whole` only what is not well."""
     shown = [one for one in report.checks if whole or one.result in {Result.WARNING, Result.PROBLEM}]
-    title = Text.assemble((f"{report.kind} {report.namespace}/{report.name}", "bold"))
+    title = Text.assemble((printable(f"{report.kind} {report.namespace}/{report.name}"), "bold"))
     screen.print(title if shown else title.append("  is well", style="green"))
     for one in shown:
         mark, style = _MARKS[one.result]

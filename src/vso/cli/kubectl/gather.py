@@ -1,5 +1,8 @@
 """Gathers what `kubectl vso doctor` judges, with the rights of whoever asks. Reads and logs in; changes nothing.
 
+Whoever asks mostly may do more than the operator, so nothing is sent that the operator might refuse to send: where its
+settings are in doubt there is no login, and what it does not serve is not followed to the server.
+
 What several secrets share (a server, a login, the rights of the operator) is looked at once. A token that a login gives
 is revoked in the end; no secret value is kept beyond the look at it.
 """
@@ -53,6 +56,10 @@ _TAKES_JWT: Final = frozenset({"kubernetes", "jwt"})
 _USER_AGENT: Final = f"kubectl-vso/{__version__}"
 _NOTHING_SENT: Final = Unknown("nothing was sent (see above)")
 _NO_LOGIN: Final = Unknown("there is no login (see above)")
+_SETTINGS_UNKNOWN: Final = Unknown("the operator's settings are not known; name it with --operator-namespace")
+_NOT_COVERED: Final = Unknown("the operator is not responsible for the resource (see above)")
+_COVER_UNKNOWN: Final = Unknown("it is not known whether the operator is responsible for the resource (see above)")
+_SPENDS: Final = Unknown("a login by AppRole may use up one of the uses of its secret id; --use-secret-id permits it")
 _WORKLOADS: Final = {
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",
@@ -60,18 +67,31 @@ _WORKLOADS: Final = {
     "argo.Rollout": "rollouts",
 }
 _OF_CLOUDS: Final = frozenset({"aws", "azure", "gcp"})
+_COUNTED: Final = "appRole"
+"""Method whose secret may serve for a limited number of logins."""
 
 
 class Examiner:
-    """Looks at secrets; what it opens is closed with `stack`. `vault_address` replaces that of the connections."""
+    """Looks at secrets; what it opens is closed with `stack`.
+
+    `vault_address` replaces that of the connections; with `use_secret_id` it logs in by AppRole, too, which may use up
+    one of a limited number of logins.
+    """
 
     def __init__(
-        self, client: Client, installation: Installation, stack: AsyncExitStack, *, vault_address: str = ""
+        self,
+        client: Client,
+        installation: Installation,
+        stack: AsyncExitStack,
+        *,
+        vault_address: str = "",
+        use_secret_id: bool = False,
     ) -> None:
         self._client = client
         self._installation = installation
         self._stack = stack
         self._vault_address = vault_address
+        self._use_secret_id = use_secret_id
         self._clock: Clock = SystemClock()
         self._chain = Chain(client, installation.settings.jurisdiction)
         policy = installation.settings.policy
@@ -83,11 +103,14 @@ class Examiner:
 
     async def examine(self, secret: Claimant) -> Facts:
         """All that can be found out about `secret`. Raises the errors of `vso.kube` if the cluster is out of reach."""
+        covered = await self._covered(secret)
         spec = await self._login_spec(secret)
         server: Known[ServerFacts] = Unknown("the VaultConnection is not known (see above)")
         found: Known[LoginFacts] = Unknown("how to log in is not known (see above)")
-        path: Known[PathFacts] = Unknown("there is no login (see above)")
-        if isinstance(spec, ClientSpec):
+        path: Known[PathFacts] = _NO_LOGIN
+        if covered is not True:
+            server = found = path = _COVER_UNKNOWN if isinstance(covered, Unknown) else _NOT_COVERED
+        elif isinstance(spec, ClientSpec):
             server, transport = await self._server(spec)
             found, token = await self._login(spec, server, transport)
             path = await self._path(secret, spec, transport, (found, token))
@@ -95,7 +118,7 @@ class Examiner:
             secret=secret,
             now=self._clock.now(),
             installation=self._installation,
-            covered=await self._covered(secret),
+            covered=covered,
             rendering=await self._rendering(secret),
             login_spec=spec,
             server=server,
@@ -245,6 +268,8 @@ class Examiner:
     async def _login(
         self, spec: ClientSpec, server: ServerFacts, transport: Transport | None
     ) -> tuple[Known[LoginFacts], Sensitive[str] | None]:
+        if self._installation.doubt:
+            return _SETTINGS_UNKNOWN, None
         if transport is None or isinstance(server.seal, Unknown | VaultError):
             return Unknown("the server cannot be reached (see above)"), None
         if server.seal.sealed or not server.seal.initialized:
@@ -284,6 +309,8 @@ class Examiner:
         method = spec.merged.method
         if method in _OF_CLOUDS:
             return Unknown(f"a login with {method} takes the identity of the operator's Pod, which you do not have")
+        if method == _COUNTED and not self._use_secret_id:
+            return _SPENDS
         if spec.merged.wrapped:
             return Unknown("the secret id is wrapped, and can be unwrapped only once: by the operator")
         try:
@@ -312,7 +339,7 @@ class Examiner:
     ) -> Known[PathFacts]:
         facts, token = found
         if transport is None or token is None or isinstance(facts, Unknown):
-            return Unknown("there is no login (see above)")
+            return _NO_LOGIN
         try:
             path, needed = path_of(secret)
         except VaultError:

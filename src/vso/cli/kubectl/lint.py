@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from vso.apis.merge import GlobalOptions
-from vso.cli.kubectl.exit_code import ExitCode, Failed
+from vso.cli.kubectl.exit_code import ExitCode, printable
 from vso.cli.kubectl.linting import RULES, Bundle, Finding, Severity, findings, templates_in, unreadable
 from vso.cli.kubectl.manifest import Manifest, Unreadable, find_texts, parse
 from vso.cli.kubectl.output import Format, console, print_structured
@@ -78,18 +78,20 @@ def command(  # noqa: PLR0913 - one parameter per option
     if output:
         print_structured({"findings": found}, Format(output))
     else:
-        _print(found, objects=len(bundle.subjects))
+        print_findings(found, objects=len(bundle.subjects))
     if any(one.severity is Severity.ERROR for one in found):
         raise click.exceptions.Exit(int(ExitCode.WRONG))
 
 
 def bundle_of(subjects: Sequence[Subject], *, options: GlobalOptions) -> Bundle:
-    """`subjects`, and what the engine says of their templates. Raises Failed if there is no engine."""
+    """`subjects`, and what the engine says of their templates, or why it says nothing."""
     templates = [template for one in subjects for _, template in templates_in(one)]
-    return Bundle(subjects, options=options, complaints=asyncio.run(_complaints(templates)))
+    complaints, silence = asyncio.run(_complaints(templates))
+    return Bundle(subjects, options=options, complaints=complaints, silence=silence)
 
 
-async def _complaints(templates: Iterable[Template]) -> dict[Template, str]:
+async def _complaints(templates: Iterable[Template]) -> tuple[dict[Template, str], str]:
+    """What the engine says of `templates`; and why not of all of them, empty if it does."""
     found: dict[Template, str] = {}
     async with TemplateEngine(budget=Budget()) as engine:
         for template in templates:
@@ -98,8 +100,8 @@ async def _complaints(templates: Iterable[Template]) -> dict[Template, str]:
             except TemplateError as exc:
                 found[template] = str(exc)
             except RenderError as exc:
-                raise Failed(f"templates cannot be checked: {exc}") from exc
-    return found
+                return found, str(exc)
+    return found, ""
 
 
 def _read(names: Sequence[str], *, recursive: bool) -> tuple[list[Manifest], list[Finding]]:
@@ -118,19 +120,20 @@ def _read(names: Sequence[str], *, recursive: bool) -> tuple[list[Manifest], lis
     return manifests, found
 
 
-def _print(found: Sequence[Finding], *, objects: int) -> None:
+def print_findings(found: Sequence[Finding], *, objects: int) -> None:
+    """For people: each finding with its remedy, and how many there are."""
     screen = console()
     for one in found:
-        place = f"{one.file}:{one.line}" if one.line else one.file
+        place = ":".join(str(part) for part in (one.file, one.line) if part)
         what = f"{one.kind} {one.namespace}/{one.name}: " if one.kind else ""
         head = Text.assemble(
-            f"{place}: ",
+            printable(f"{place}: ") if place else "",
             (one.severity.value, _COLOURS[one.severity]),
-            f": {what}{one.problem} ",
+            printable(f": {what}{one.problem} "),
             (f"[{one.rule}]", "dim"),
         )
         screen.print(head, soft_wrap=True)
-        screen.print(Text(f"    {one.remedy}"), soft_wrap=True)
+        screen.print(Text(printable(f"    {one.remedy}")), soft_wrap=True)
     counts = {severity: sum(one.severity is severity for one in found) for severity in Severity}
     told = ", ".join(f"{count} {severity.value}{'s' if count != 1 else ''}" for severity, count in counts.items())
     click.echo(f"{objects} object{'s' if objects != 1 else ''}: {told}", err=True)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from vso.apis.meta import Kind, Ref
 from vso.base import Clock
+from vso.cli.kubectl.exit_code import printable
 from vso.cli.kubectl.output import console, print_table, table
 from vso.cli.kubectl.secret_kind import SECRET_KINDS
 from vso.cli.kubectl.summary import State, Summary, in_order, summarize
@@ -112,7 +113,7 @@ def _page(screen: Console, board: Board, view: View, reflectors: Iterable[Reflec
     problems = {one.problem for one in reflectors if one.problem}
     return Group(
         Text(f"{board.headline()}   (Ctrl-C ends)", style="bold"),
-        *(Text(one, style="bold red") for one in sorted(problems)),
+        *(Text(printable(one), style="bold red") for one in sorted(problems)),
         Text(),
         table(view.columns, view.rows(rows, clock.now()), one_line=True),
     )

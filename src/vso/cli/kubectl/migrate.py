@@ -10,9 +10,9 @@ from rich.text import Text
 from vso.apis.kinds import KINDS
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, Object
-from vso.cli.kubectl.exit_code import ExitCode, Failed
+from vso.cli.kubectl.exit_code import ExitCode, Failed, printable
 from vso.cli.kubectl.lint import bundle_of
-from vso.cli.kubectl.linting import Severity, findings
+from vso.cli.kubectl.linting import UNCHECKED, Severity, findings
 from vso.cli.kubectl.manifest import Manifest, Unreadable, read_manifests, to_yaml
 from vso.cli.kubectl.migration import Note, Surroundings, Weight, convert_all, kind_of, lost, manifest_of
 from vso.cli.kubectl.output import console
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     documents = [manifest_of(one) for one in result.objects]
     notes = [*result.notes, *_mistakes(documents, operator_namespace)]
     _print(documents, output)
-    _tell(notes, sources=result.sources, objects=len(documents))
+    print_notes(notes, sources=result.sources, objects=len(documents))
     if dry_run:
         refused = run(target, lambda cluster: _check(cluster, result.objects))
         if refused:
@@ -108,13 +108,13 @@ def _mistakes(documents: Sequence[dict[str, Any]], operator_namespace: str) -> l
     )
     return [
         Note(
-            weight=Weight.LOST,
-            source=f"{one.kind} {one.namespace}/{one.name} (made)",
+            weight=Weight.LOST if one.severity is Severity.ERROR else Weight.CHECK,
+            source=f"{one.kind} {one.namespace}/{one.name} (made)" if one.kind else "the result",
             member=one.member,
             text=f"{one.problem}: {one.remedy}",
         )
         for one in findings(bundle)
-        if one.severity is Severity.ERROR
+        if one.severity is Severity.ERROR or one.rule == UNCHECKED
     ]
 
 
@@ -138,12 +138,17 @@ def _print(documents: Sequence[dict[str, Any]], output: str) -> None:
         click.echo(to_yaml(documents), nl=False)
 
 
-def _tell(notes: Sequence[Note], *, sources: int, objects: int) -> None:
+def print_notes(notes: Sequence[Note], *, sources: int, objects: int) -> None:
+    """For people, on stderr: what was lost or assumed, and how much."""
     screen = console(stderr=True)
     for one in notes:
         place = f"{one.file}:{one.line}: " if one.line else ""
         member = f"{one.member}: " if one.member else ""
-        line = Text.assemble(place, (one.weight.value, _COLOURS[one.weight]), f": {one.source}: {member}{one.text}")
+        line = Text.assemble(
+            printable(place),
+            (one.weight.value, _COLOURS[one.weight]),
+            printable(f": {one.source}: {member}{one.text}"),
+        )
         screen.print(line, soft_wrap=True)
     left = len(lost(notes))
     click.echo(

@@ -54,7 +54,14 @@ output_option: Final = click.option(
 def console(*, stderr: bool = False) -> Console:
     """Where to print: as wide as the terminal, or as the longest line needs if it is none."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _WIDEST, highlight=False, soft_wrap=False)
+    width = None if stream.isatty() else _WIDEST
+    # Square brackets are text: what others wrote must not choose colours or links.
+    return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=False)
+
+
+def tell_of(text: str, *, err: bool = True) -> None:
+    """Print one line, by itself to stderr, in which others may be quoted."""
+    click.echo(printable(text), err=err)
 
 
 def print_structured(value: Any, form: Format) -> None:
@@ -134,15 +141,15 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
 
     On a terminal, what the caller tells in between takes its place.
     """
-    shown = console(stderr=True).status(what) if sys.stderr.isatty() else None
+    shown = console(stderr=True).status(Text(printable(what))) if sys.stderr.isatty() else None
 
     def update(now: str) -> None:
         if shown is not None:
-            shown.update(now)
+            shown.update(Text(printable(now)))
 
     def show() -> None:
         if shown is None:
-            click.echo(f"{what} ...", err=True)
+            tell_of(f"{what} ...")
         else:
             shown.start()
 

@@ -16,8 +16,8 @@ from vso.apis.conditions import ConditionType, find
 from vso.apis.meta import Key, Kind
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import SystemClock, parse_duration
-from vso.cli.kubectl.exit_code import EXIT_CODES, Failed, TookTooLong, printable
-from vso.cli.kubectl.output import Format, output_option, print_structured, progress
+from vso.cli.kubectl.exit_code import EXIT_CODES, Failed, TookTooLong
+from vso.cli.kubectl.output import Format, output_option, print_structured, progress, tell_of
 from vso.cli.kubectl.secret_kind import complete_name, kind_called, read_secret
 from vso.cli.kubectl.summary import reason_in
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
@@ -73,7 +73,7 @@ def command(target: Target, name: str, output: Format, timeout: float, *, rotate
     if output.for_programs:
         print_structured(outcome, output)
     elif not outcome.error:
-        click.echo(printable(outcome.message))
+        tell_of(outcome.message, err=False)
     if outcome.error:
         raise Failed(outcome.message)
 

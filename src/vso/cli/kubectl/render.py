@@ -15,7 +15,7 @@ from vso.apis.v1beta1 import SecretTransformation
 from vso.base import SystemClock
 from vso.cli.kubectl.exit_code import EXIT_CODES, Failed
 from vso.cli.kubectl.manifest import STDIN, Unreadable, find_texts, read_manifests
-from vso.cli.kubectl.output import Format, print_structured, print_table
+from vso.cli.kubectl.output import Format, print_structured, print_table, tell_of
 from vso.cli.kubectl.preview import MASK, Answer, BadAnswerFile, Preview, answer_of, manifest_of, preview
 from vso.cli.kubectl.secret_kind import SECRET_KINDS, complete_name, names_of, read_secret
 from vso.cli.kubectl.subject import claimant_of, index_of, subjects_of
@@ -152,10 +152,10 @@ def _print(shown: Preview, output: str | None, *, reveal: bool) -> None:
             for key, value in sorted(data.items())
         ]
         name = f"{shown.wanted.metadata.namespace}/{shown.wanted.spec.destination.name}"
-        click.echo(f"Secret {name}, {len(data)} key{'s' if len(data) != 1 else ''}")
+        tell_of(f"Secret {name}, {len(data)} key{'s' if len(data) != 1 else ''}", err=False)
         print_table(("KEY", "FROM", "BYTES", "VALUE"), rows)
     for remark in shown.remarks:
-        click.echo(f"note: {remark}", err=True)
+        tell_of(f"note: {remark}")
 
 
 def _show(value: bytes) -> str:

@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
-from vso.cli.kubectl.output import Format, output_option, print_structured, print_table, progress
+from vso.cli.kubectl.output import Format, output_option, print_structured, print_table, progress, tell_of
 from vso.cli.kubectl.restart import Fate, Verdict, fates_of
 from vso.cli.kubectl.secret_kind import complete_name, read_secret
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
@@ -57,7 +57,7 @@ async def _read(cluster: Cluster, name: str) -> list[Fate]:
     secret = await read_secret(cluster, name)
     users = await read_users(cluster.client, secret.metadata.namespace, secret.spec.destination.name)
     for kind, why in users.unread.items():
-        click.echo(f"{kind}: not looked at, because {why}", err=True)
+        tell_of(f"{kind}: not looked at, because {why}")
     return fates_of(secret, users)
 
 

@@ -16,11 +16,12 @@ from vso.apis.v1beta1 import (
     VaultStaticSecret,
     VaultStaticSecretStatus,
 )
-from vso.cli.kubectl.installation import installation_of
+from vso.cli.kubectl.installation import find_installation, installation_of
 from vso.cli.kubectl.main import COMMANDS
 from vso.cli.kubectl.refresh import judge
 from vso.cli.kubectl.secret_kind import SECRET_KINDS, names_of
 from vso.cli.kubectl.workload import Workload
+from vso.kube import Client, ClientConfig, Page
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -104,6 +105,55 @@ def test_arguments_that_are_not_understood_leave_the_defaults_and_a_doubt() -> N
     found = installation_of([operator(args=["--from-the-future=1"])])
     assert "from-the-future" in found.doubt
     assert found.namespace == "ops"
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"env": [{"name": "VSO_WATCH_NAMESPACES", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]},
+        {"env": [{"name": "VSO_WATCH_NAMESPACES", "value": "$(OTHERS)"}]},
+        {"envFrom": [{"configMapRef": {"name": "settings"}}]},
+        {"args": ["--allowed-vault-addresses=$(ADDRESSES)"]},
+    ],
+)
+def test_settings_that_stand_elsewhere_are_in_doubt(container: dict[str, Any]) -> None:
+    """What they are cannot be told from the Deployment."""
+    assert "cannot be read" in installation_of([operator(**container)]).doubt
+
+
+def test_variables_that_are_no_settings_may_come_from_elsewhere() -> None:
+    """As the Pod's name does in every installation."""
+    field = {"name": "OPERATOR_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert installation_of([operator(env=[field])]).doubt == ""
+
+
+def test_of_several_deployments_none_is_believed() -> None:
+    """Whoever may create a Deployment can make one that looks like the operator's, with settings of their choice."""
+    real = operator(args=["--allowed-vault-addresses=https://vault"])
+    fake = structs.replace(operator(), metadata=structs.replace(real.metadata, namespace="aaa-tenant"))
+    found = installation_of([real, fake])
+    assert "aaa-tenant/vault-secrets-operator-controller-manager" in found.doubt
+    assert "--operator-namespace" in found.doubt
+    assert (found.namespace, found.deployment) == ("vault-secrets-operator-system", "")
+
+
+class Empty(Client):
+    """A cluster without anything in it."""
+
+    def __init__(self) -> None:
+        super().__init__(ClientConfig(server="http://127.0.0.1:1"), user_agent="test")
+
+    async def list_page(self, *_: Any, **__: Any) -> Page[Any]:
+        return Page(items=(), continue_="", resource_version="1")
+
+
+async def test_without_a_deployment_the_defaults_count_only_if_the_user_says_so() -> None:
+    """As for an operator that runs elsewhere."""
+    found = await find_installation(Empty(), None)
+    assert "no Deployment of the operator was found in any namespace" in found.doubt
+    assert (await find_installation(Empty(), None, assume_defaults=True)).doubt == ""
+    named = await find_installation(Empty(), "ops", assume_defaults=True)
+    assert (named.doubt, named.namespace) == ("", "ops")
 
 
 SYNCED = Condition(type="SecretSynced", status="True")

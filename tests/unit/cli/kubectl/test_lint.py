@@ -10,12 +10,13 @@ import pytest
 from tests.support.command_line import invoke
 from vso.apis.merge import GlobalOptions
 from vso.cli.kubectl.lint import bundle_of
-from vso.cli.kubectl.linting import RULES, Finding, Severity, findings
+from vso.cli.kubectl.linting import RULES, UNCHECKED, Bundle, Finding, Severity, findings
 from vso.cli.kubectl.manifest import parse, to_yaml
 from vso.cli.kubectl.subject import subjects_of
 
 ROOT: Final = Path(__file__).parents[4]
 Json = dict[str, Any]
+OPTIONS: Final = GlobalOptions(operator_namespace="vault-secrets-operator-system")
 
 _SPECS: Final[Mapping[str, Json]] = {
     "VaultConnection": {"address": "https://vault.example.com:8200"},
@@ -51,6 +52,18 @@ def an(kind: str, name: str = "it", *, namespace: str = "shop", **spec: Any) -> 
         "metadata": {"name": name, "namespace": namespace},
         "spec": whole,
     }
+
+
+def test_without_the_engine_all_other_rules_are_applied() -> None:
+    """One warning tells that templates are not checked."""
+    subjects = subjects_of(parse(to_yaml([an("VaultStaticSecret", mount="/")]), "f"), namespace="default")
+    silent = Bundle(subjects, options=OPTIONS, silence="it is missing")
+    told = {one.rule: one for one in findings(silent)}
+    assert told.keys() - {UNCHECKED} == {one.rule for one in findings(Bundle(subjects, options=OPTIONS))}
+    assert len(told) > 1
+    assert (told[UNCHECKED].severity, "it is missing" in told[UNCHECKED].problem) == (Severity.WARNING, True)
+    assert next(findings(silent, strict=True)).severity is Severity.ERROR
+    assert UNCHECKED not in {one.rule for one in findings(silent, skip=("template-syntax",))}
 
 
 def vss(name: str = "it", **spec: Any) -> Json:

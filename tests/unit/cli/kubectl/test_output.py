@@ -2,13 +2,22 @@
 
 import io
 from datetime import timedelta
+from typing import Final
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
+from vso.cli.kubectl.checks import Result, Verdict
+from vso.cli.kubectl.doctor import Report, show
 from vso.cli.kubectl.exit_code import Failed
-from vso.cli.kubectl.output import plain_lines, show_age, table
+from vso.cli.kubectl.finding import Finding
+from vso.cli.kubectl.lint import print_findings
+from vso.cli.kubectl.linting import Finding as Remark
+from vso.cli.kubectl.linting import Severity
+from vso.cli.kubectl.migrate import print_notes
+from vso.cli.kubectl.migration import Note, Weight
+from vso.cli.kubectl.output import console, plain_lines, show_age, table, tell_of
 from vso.cli.kubectl.tree import Node, drawn
 
 
@@ -54,6 +63,47 @@ def test_what_others_wrote_does_not_command_the_terminal() -> None:
     screen.print(drawn(node))
     screen.print(table(("A", "B"), [("x", Text(hostile))]))
     assert "\x1b" not in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+HOSTILE: Final = "x\x1b[1A\x1b]52;c;cm0K\x07\u202e"
+REMARK: Final = Remark(
+    severity=Severity.ERROR,
+    rule="r",
+    file=HOSTILE,
+    line=1,
+    kind="K",
+    namespace=HOSTILE,
+    name=HOSTILE,
+    member="m",
+    problem=HOSTILE,
+    remedy=HOSTILE,
+)
+
+
+def test_no_finding_note_or_remark_commands_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever command shows it."""
+    screen = Console(file=io.StringIO(), width=200)
+    finding = Finding(what=HOSTILE, why=HOSTILE, todo=HOSTILE)
+    verdict = Verdict(check="dns", question="q", result=Result.PROBLEM, findings=(finding,), because=HOSTILE)
+    show(screen, Report(kind="K", namespace="n", name=HOSTILE, healthy=False, checks=(verdict,)), whole=True)
+    tell_of(HOSTILE)
+    print_findings([REMARK], objects=1)
+    print_notes([Note(weight=Weight.LOST, source=HOSTILE, member=HOSTILE, text=HOSTILE)], sources=1, objects=1)
+    out, err = capfd.readouterr()
+    shown = screen.file.getvalue() + out + err  # type: ignore[attr-defined]
+    assert shown.count("]52;c;cm0K") >= 12
+    assert not [char for char in shown if char != "\n" and not char.isprintable()]
+
+
+def test_square_brackets_are_text(capfd: pytest.CaptureFixture[str]) -> None:
+    """They choose no colours and no links, and may stand alone."""
+    for text in ("team[/]x", "[bold red]fake[/bold red]", "[link=http://x]y[/link]"):
+        console().print(text)
+        console().print(table(("A", "B"), [(text, "b")], header=False))
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[:2] == ["team[/]x", "team[/]x   b"]
+    assert lines[2] == "[bold red]fake[/bold red]"
+    assert lines[4] == "[link=http://x]y[/link]"
 
 
 @pytest.mark.parametrize("one_line", [True, False])

@@ -56,15 +56,22 @@ class Finding:
 class Bundle:
     """All objects of the files together; it answers as `vso.sync.References` does.
 
-    `complaints` are the engine's, by template. Nothing of it changes.
+    `complaints` are the engine's, by template; `silence` says why it could not look at all of them. Nothing of it
+    changes.
     """
 
     def __init__(
-        self, subjects: Sequence[Subject], *, options: GlobalOptions, complaints: Mapping[Template, str] | None = None
+        self,
+        subjects: Sequence[Subject],
+        *,
+        options: GlobalOptions,
+        complaints: Mapping[Template, str] | None = None,
+        silence: str = "",
     ) -> None:
         self.subjects = tuple(subjects)
         self.options = options
         self.complaints = complaints or {}
+        self.silence = silence
         self._auths = index_of(subjects, VaultAuth)
         self._shared = index_of(subjects, VaultAuthGlobal)
         self._connections = index_of(subjects, VaultConnection)

@@ -11,6 +11,10 @@ from vso.cli.kubectl.subject import Subject
 UNREADABLE: Final = "unreadable"
 """Name under which a file that has no objects is told."""
 
+UNCHECKED: Final = "templates-unchecked"
+"""Name under which it is told that the engine does not work."""
+_OF_THE_ENGINE: Final = "template-syntax"
+
 _E, _W, _H = Severity.ERROR, Severity.WARNING, Severity.HINT
 
 RULES: Final = (
@@ -25,7 +29,7 @@ RULES: Final = (
     Rule("repeated-field", _E, schema.repeated_member),
     Rule("wrong-name", _E, schema.wrong_name),
     Rule("bad-regex", _E, shaping.bad_regex),
-    Rule("template-syntax", _E, shaping.template_syntax),
+    Rule(_OF_THE_ENGINE, _E, shaping.template_syntax),
     Rule("template-key", _E, shaping.template_key),
     Rule("template-undefined", _E, shaping.template_undefined),
     Rule("duplicate-template", _E, shaping.duplicate_template),
@@ -57,7 +61,23 @@ RULES: Final = (
 
 
 def findings(bundle: Bundle, *, strict: bool = False, skip: Collection[str] = ()) -> Iterator[Finding]:
-    """What the rules say, object by object, in the order of the lines; with `strict` warnings are errors."""
+    """What the rules say, object by object, in the order of the lines; with `strict` warnings are errors.
+
+    Of an engine that does not work one warning tells, and the rules that need it say nothing.
+    """
+    if bundle.silence and _OF_THE_ENGINE not in skip:
+        yield Finding(
+            severity=Severity.ERROR if strict else Severity.WARNING,
+            rule=UNCHECKED,
+            file="",
+            line=0,
+            kind="",
+            namespace="",
+            name="",
+            member="",
+            problem=f"templates are not checked: {bundle.silence}",
+            remedy="all other rules were applied",
+        )
     for subject in bundle.subjects:
         found = (_finding(rule, one, subject, strict=strict) for rule, one in _remarks(subject, bundle, skip))
         yield from sorted(found, key=lambda one: one.line)
