@@ -5,6 +5,7 @@ in the archive, with the reason.
 """
 
 import io
+import os
 import platform
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,13 +25,12 @@ from vso.base import Clock, SystemClock
 from vso.cli.kubectl import redaction
 from vso.cli.kubectl.exit_code import EXIT_CODES
 from vso.cli.kubectl.installation import Installation, find_installation, operator_option
-from vso.cli.kubectl.output import progress
+from vso.cli.kubectl.output import progress, tell_of
 from vso.cli.kubectl.secret_kind import SECRET_KINDS, read_pages
 from vso.cli.kubectl.summary import in_order, summarize
 from vso.cli.kubectl.target import Cluster, Target, listing_options, run
 from vso.cli.kubectl.workload import POD, Pod
 from vso.kube import KubeError
-from vso.vault import mask_credentials
 
 _HELP: Final = f"""A support archive, for a bug report or a colleague.
 
@@ -64,12 +64,8 @@ def command(target: Target, file: Path | None, operator_namespace: str | None) -
     path = file or Path(f"vso-bundle-{clock.now():%Y%m%d-%H%M%S}.tar.gz")
     with progress("Collecting"):
         files = run(target, lambda cluster: collect(cluster, operator_namespace))
-    try:
-        path.touch(mode=_READABLE)
-        path.write_bytes(archive(files, clock=clock))
-    except OSError as exc:
-        raise click.FileError(str(path), exc.strerror or str(exc)) from exc
-    click.echo(f"{path}: {len(files)} files; look through it before you send it")
+    create(path, archive(files, clock=clock))
+    tell_of(f"{path}: {len(files)} files; look through it before you send it", err=False)
 
 
 async def collect(cluster: Cluster, operator_namespace: str | None) -> dict[str, str]:
@@ -87,11 +83,11 @@ async def collect(cluster: Cluster, operator_namespace: str | None) -> dict[str,
     }
     for name, read in parts.items():
         try:
-            files[name] = mask_credentials(await read())
+            files[name] = redaction.masked(await read())
         except KubeError as exc:
             unread.append(f"{name}: {exc}")
     async for name, text in _logs(cluster, installation, unread):
-        files[name] = mask_credentials(text)
+        files[name] = redaction.masked(text)
     files["not-read.txt"] = "".join(f"{one}\n" for one in unread) or "nothing\n"
     return files
 
@@ -106,6 +102,19 @@ def archive(files: dict[str, str], *, clock: Clock) -> bytes:
             entry.size, entry.mode, entry.mtime = len(content), _READABLE, int(clock.now().timestamp())
             tar.addfile(entry, io.BytesIO(content))
     return packed.getvalue()
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write a new file that the user alone can read. Raises click.FileError, also if anything is there already."""
+    try:
+        # Neither a file that others may read nor a link that somebody else put there is written to.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _READABLE)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except FileExistsError as exc:
+        raise click.FileError(str(path), "it exists; remove it, or name another file with --file") from exc
+    except OSError as exc:
+        raise click.FileError(str(path), exc.strerror or str(exc)) from exc
 
 
 async def _versions(cluster: Cluster, installation: Installation) -> str:
@@ -149,6 +158,7 @@ async def _operator(cluster: Cluster, installation: Installation) -> str:
     return _yaml(
         {
             "deployment": installation.deployment,
+            "doubt": installation.doubt,
             "account": str(installation.account),
             "image": installation.image,
             "settings": {name: str(value) for name, value in _settings(installation).items()},
@@ -180,9 +190,13 @@ async def _logs(cluster: Cluster, installation: Installation, unread: list[str])
 
 
 async def _operator_pods(cluster: Cluster, installation: Installation) -> AsyncIterator[Pod]:
-    labels = "control-plane=controller-manager"
+    """Those of its Deployment, if that was found: with its labels, and the name that its ReplicaSets give them."""
+    if not installation.deployment:
+        return
+    labels = ",".join(f"{name}={value}" for name, value in sorted(installation.selector.items()))
     async for pod in read_pages(cluster.client, POD, namespace=installation.namespace, labels=labels):
-        yield pod
+        if pod.metadata.name.startswith(f"{installation.deployment}-"):
+            yield pod
 
 
 async def _all(cluster: Cluster, kind: Kind[Any]) -> AsyncIterator[Any]:

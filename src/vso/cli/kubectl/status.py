@@ -1,17 +1,20 @@
 """`kubectl vso status`: how all secrets are, in one line each; see `summary` for what the lines say."""
 
+from contextlib import suppress
 from typing import Final
 
 import click
 
+from vso.apis.kinds import HCP_VAULT_SECRETS_APP
 from vso.base import SystemClock
 from vso.cli.kubectl import live
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode
 from vso.cli.kubectl.output import Format, output_option, print_structured, print_table, progress
-from vso.cli.kubectl.secret_kind import complete_name, read_all, read_secret
-from vso.cli.kubectl.summary import State, Summary, in_order, summarize
+from vso.cli.kubectl.secret_kind import complete_name, read_all, read_pages, read_secret
+from vso.cli.kubectl.summary import State, Summary, in_order, summarize, summarize_ended
 from vso.cli.kubectl.summary_table import View
 from vso.cli.kubectl.target import Cluster, Target, listing_options, run
+from vso.kube import Forbidden, NotFound
 
 _HELP: Final = f"""How the secrets are that the operator keeps.
 
@@ -20,6 +23,8 @@ next look at Vault is due, how long its lease or certificate lasts, and, where s
 
 A status records what changed: for a VaultStaticSecret SYNCED is the time since which it has been in sync, without
 each look that found nothing new.
+
+An HCPVaultSecretsApp is listed as Ended, as its service is: not by NAME, and not with --watch.
 
 \b
 Examples:
@@ -58,5 +63,13 @@ def command(target: Target, name: str | None, output: Format, *, watch: bool) ->
 
 
 async def _read(cluster: Cluster, name: str | None) -> list[Summary]:
-    found = [await read_secret(cluster, name)] if name else await read_all(cluster)
-    return in_order(summarize(one) for one in found)
+    if name:
+        return [summarize(await read_secret(cluster, name))]
+    return in_order([*map(summarize, await read_all(cluster)), *await _read_ended(cluster)])
+
+
+async def _read_ended(cluster: Cluster) -> list[Summary]:
+    found = read_pages(cluster.client, HCP_VAULT_SECRETS_APP, namespace=cluster.namespace, labels=cluster.labels)
+    with suppress(NotFound, Forbidden):  # most clusters have none, and many people no right to look
+        return [summarize_ended(one) async for one in found]
+    return []

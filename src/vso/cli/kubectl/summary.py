@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from vso.apis.conditions import ConditionType, find, is_true
+from vso.apis.conditions import SERVICE_DISCONTINUED, ConditionType, find, is_true
 from vso.apis.meta import NEVER
-from vso.apis.v1beta1 import VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
+from vso.apis.v1beta1 import HCPVaultSecretsApp, VaultDynamicSecret, VaultPKISecret, VaultStaticSecret
 from vso.base import parse_duration
 from vso.controllers import Claimant
 from vso.sync import Renewal, Validity, lease_horizon, refresh_interval, replace_at
@@ -33,6 +33,8 @@ class State(StrEnum):
     CONTESTED = "Contested"
     """In sync, but somebody else claims or changes the destination."""
     DELETING = "Deleting"
+    ENDED = "Ended"
+    """Nothing syncs it any more: the service that it reads from has been shut down."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -75,6 +77,19 @@ def summarize(secret: Claimant) -> Summary:
         every=times.every,
         expires=times.expires,
         message=message,
+    )
+
+
+def summarize_ended(app: HCPVaultSecretsApp) -> Summary:
+    """The line for `app`, in the operator's own words if it has looked at it."""
+    told = find(app.status.conditions, ConditionType.READY)
+    return Summary(
+        kind=app.kind,
+        namespace=app.metadata.namespace,
+        name=app.metadata.name,
+        state=State.ENDED,
+        secret=app.spec.destination.name,
+        message=SERVICE_DISCONTINUED if told is None else told.message,
     )
 
 
@@ -149,11 +164,11 @@ def _dynamic(secret: VaultDynamicSecret) -> _Times:
     synced = _instant(status.last_renewal_time)
     rotation, lease = status.static_creds_meta_data, status.secret_lease
     if rotation is not None and rotation.last_vault_rotation and not lease.renewable:
-        ends = synced + timedelta(seconds=max(rotation.ttl, 0))
+        ends = _after(synced, max(rotation.ttl, 0))
         return _Times(last_sync=synced, next_sync=ends, expires=ends)
     length = lease.duration or _seconds(status.extensions.refresh_interval or spec.refresh_after)
-    due = synced + timedelta(seconds=lease_horizon(length, spec.renewal_percent, _EARLIEST)) if length else None
-    ends_at = synced + timedelta(seconds=lease.duration) if lease.duration else None
+    due = _after(synced, lease_horizon(length, spec.renewal_percent, _EARLIEST)) if length else None
+    ends_at = _after(synced, lease.duration) if lease.duration else None
     return _Times(last_sync=synced, next_sync=due, expires=ends_at)
 
 
@@ -174,5 +189,17 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-def _instant(unix: float) -> datetime:
-    return datetime.fromtimestamp(unix, UTC)
+def _instant(unix: float) -> datetime | None:
+    """None for what is beyond the years that there are: a server may give any number."""
+    try:
+        return datetime.fromtimestamp(unix, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _after(start: datetime | None, seconds: float) -> datetime | None:
+    """None if there is no such moment."""
+    try:
+        return None if start is None else start + timedelta(seconds=seconds)
+    except OverflowError:
+        return None

@@ -17,6 +17,7 @@ _STYLES: Final = {
     State.PENDING: "yellow",
     State.CONTESTED: "yellow",
     State.DELETING: "dim",
+    State.ENDED: "yellow",
 }
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from vso.cli.kubectl.redaction import destination, redacted
+from vso.apis import names
+from vso.cli.kubectl.redaction import destination, masked, redacted
 
 COPY = "kubectl.kubernetes.io/last-applied-configuration"
 TOKEN = "hvs." + "CAESIJ" * 6
@@ -18,7 +19,14 @@ TOKEN = "hvs." + "CAESIJ" * 6
         ({"spec": {"params": {"a": "b"}}}, {"spec": {"params": {"a": "***"}}}),
         ({"spec": {"address": "https://u:p@vault:8200/x"}}, {"spec": {"address": "https://***@vault:8200/x"}}),
         ({"extensions": {"proxyURL": "http://u:p@proxy:3128"}}, {"extensions": {"proxyURL": "http://***@proxy:3128"}}),
-        ({"annotations": {COPY: "{}", "a": "b"}}, {"annotations": {"a": "b"}}),
+        ({"annotations": {COPY: "{}", "a": "b"}}, {"annotations": {COPY: "***", "a": "***"}}),
+        (
+            {"annotations": {"kapp.k14s.io/original": '{"headers": {"X-Key": "s3cret"}}'}},
+            {"annotations": {"kapp.k14s.io/original": "***"}},
+        ),
+        ({"annotations": {names.REFRESH: "now"}}, {"annotations": {names.REFRESH: "now"}}),
+        ({"annotations": {names.RESYNC: "now"}}, {"annotations": {names.RESYNC: "now"}}),
+        ({"annotations": {f"x.{names.REFRESH}": "now"}}, {"annotations": {f"x.{names.REFRESH}": "***"}}),
         ({"status": {"error": [f"token {TOKEN} is bad"]}}, {"status": {"error": ["token *** is bad"]}}),
         ({"number": 1, "address": "http://vault"}, {"number": 1, "address": "http://vault"}),
     ],
@@ -26,6 +34,13 @@ TOKEN = "hvs." + "CAESIJ" * 6
 def test_what_may_be_secret_becomes_stars(value: Any, expected: Any) -> None:
     """Names stay, values go."""
     assert redacted(value) == expected
+
+
+def test_a_key_that_is_cut_off_takes_no_other_line_with_it() -> None:
+    """Logs are masked line by line, but for a key that goes over several."""
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQ==\n-----END PRIVATE KEY-----"
+    log = f"before\n{{'error': '-----BEGIN PRIVATE KEY----- MIIE'}}\nbetween {TOKEN}\n{key}\nafter\n"
+    assert masked(log) == "before\n{'error': '***'}\nbetween ***\n***\nafter\n"
 
 
 def test_of_a_secret_only_metadata_is_kept() -> None:

@@ -8,6 +8,8 @@ from msgspec import structs
 
 from vso.apis.meta import Condition, ObjectMeta
 from vso.apis.v1beta1 import (
+    HCPVaultSecretsApp,
+    HCPVaultSecretsAppStatus,
     VaultDynamicSecret,
     VaultDynamicSecretSpec,
     VaultDynamicSecretStatus,
@@ -20,7 +22,7 @@ from vso.apis.v1beta1 import (
     VaultStaticSecretSpec,
     VaultStaticSecretStatus,
 )
-from vso.cli.kubectl.summary import State, in_order, summarize
+from vso.cli.kubectl.summary import State, in_order, summarize, summarize_ended
 from vso.cli.kubectl.summary_table import View, left_of, next_of
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -41,6 +43,33 @@ def static(*conditions: Condition, generation: int = 2, **meta: Any) -> VaultSta
         spec=VaultStaticSecretSpec(refresh_after="30s", hmac_secret_data=True),
         status=VaultStaticSecretStatus(last_generation=generation, conditions=conditions),
     )
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        VaultDynamicSecret(
+            status=VaultDynamicSecretStatus(
+                last_renewal_time=UNIX, secret_lease=VaultSecretLease(duration=10**12, renewable=True)
+            )
+        ),
+        VaultDynamicSecret(status=VaultDynamicSecretStatus(last_renewal_time=10**13)),
+        VaultPKISecret(status=VaultPKISecretStatus(expiration=10**13, last_rotation=UNIX)),
+        VaultPKISecret(status=VaultPKISecretStatus(expiration=10**30, last_rotation=-(10**30))),
+    ],
+)
+def test_times_beyond_all_calendars_are_not_known(secret: VaultDynamicSecret | VaultPKISecret) -> None:
+    """A server may give any number; the line is shown all the same."""
+    assert summarize(secret).expires is None
+
+
+def test_of_a_service_that_has_ended_the_operator_s_words_are_shown() -> None:
+    """Or ours, if it has not looked yet."""
+    app = HCPVaultSecretsApp(kind="HCPVaultSecretsApp", metadata=META)
+    assert summarize_ended(app).state is State.ENDED
+    assert "has been shut down" in summarize_ended(app).message
+    status = HCPVaultSecretsAppStatus(conditions=(condition("Ready", "False", "it is over"),))
+    assert summarize_ended(structs.replace(app, status=status)).message == "it is over"
 
 
 SYNCED, READY = condition("SecretSynced"), condition("Ready")
