@@ -26,11 +26,16 @@ class Answered(Protocol):
     """What Vault answered, as JSON texts: the fields, and what only templates see."""
 
     @property
-    def fields(self) -> Sensitive[bytes]: ...
+    def fields(self) -> Sensitive[bytes]:
+        """The secret's fields."""
+
     @property
-    def metadata(self) -> bytes: ...
+    def metadata(self) -> bytes:
+        """Those of the version, for kv-v2."""
+
     @property
-    def wrap_info(self) -> Sensitive[bytes] | None: ...
+    def wrap_info(self) -> Sensitive[bytes] | None:
+        """Of a wrapped answer."""
 
 
 def template_input(wanted: Claimant, answer: Answered) -> TemplateInput:
