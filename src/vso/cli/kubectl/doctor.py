@@ -91,7 +91,9 @@ def command(
             secrets = [await read_secret(cluster, name)] if name else await read_all(cluster)
             installation = await find_installation(cluster.client, operator_namespace, assume_defaults=assume_defaults)
             if installation.doubt:
-                tell_of(f"The operator's settings are not known, so nobody logs in: {installation.doubt}.")
+                tell_of(
+                    f"The operator's settings are taken to be the default ones, and nobody logs in: {installation.doubt}."
+                )
             async with AsyncExitStack() as stack:
                 examiner = Examiner(
                     cluster.client, installation, stack, vault_address=vault_address, use_secret_id=use_secret_id

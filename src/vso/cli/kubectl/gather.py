@@ -56,7 +56,9 @@ _TAKES_JWT: Final = frozenset({"kubernetes", "jwt"})
 _USER_AGENT: Final = f"kubectl-vso/{__version__}"
 _NOTHING_SENT: Final = Unknown("nothing was sent (see above)")
 _NO_LOGIN: Final = Unknown("there is no login (see above)")
-_SETTINGS_UNKNOWN: Final = Unknown("the operator's settings are not known; name it with --operator-namespace")
+_SETTINGS_UNKNOWN: Final = Unknown(
+    "the operator's settings are not known; name it with --operator-namespace, or see --assume-defaults"
+)
 _NOT_COVERED: Final = Unknown("the operator is not responsible for the resource (see above)")
 _COVER_UNKNOWN: Final = Unknown("it is not known whether the operator is responsible for the resource (see above)")
 _SPENDS: Final = Unknown("a login by AppRole may use up one of the uses of its secret id; --use-secret-id permits it")

@@ -98,7 +98,7 @@ def installation_of(deployments: Sequence[Workload]) -> Installation:
     manager = _manager(one) or Container()
     doubt = "; ".join(_unreadable(manager))
     try:
-        given = read_flags(manager.args)
+        given = read_flags(_arguments(manager))
         variables = {each.name: each.value for each in manager.env if each.value}
         settings = from_environment(settings_from(given), variables, given=given)
     except (UsageError, ValueError) as exc:
@@ -119,6 +119,10 @@ def _unknown(namespace: str, doubt: str) -> Installation:
     return Installation(settings=settings, account=Key(namespace, ACCOUNT), doubt=doubt)
 
 
+def _arguments(manager: Container) -> tuple[str, ...]:
+    return (*manager.command[1:], *manager.args)
+
+
 def _unreadable(manager: Container) -> Iterator[str]:
     """What of its settings is not in the Deployment itself."""
     if manager.env_from:
@@ -126,7 +130,7 @@ def _unreadable(manager: Container) -> Iterator[str]:
     for one in manager.env:
         if one.name in _VARIABLES and (one.value_from is not None or "$(" in one.value):
             yield f"{one.name} has its value from elsewhere"
-    for argument in manager.args:
+    for argument in _arguments(manager):
         if "$(" in argument:
             yield f"the argument {argument} refers to a variable"
 

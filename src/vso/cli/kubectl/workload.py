@@ -56,6 +56,7 @@ class Container(_Block, frozen=True, kw_only=True):
 
     name: str = ""
     image: str = ""
+    command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[Variable, ...] = ()
     env_from: tuple[EnvFrom, ...] = ()

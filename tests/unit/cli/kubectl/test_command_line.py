@@ -89,7 +89,8 @@ def test_the_settings_are_those_of_the_deployment() -> None:
     found = installation_of(
         [
             operator(
-                args=["--leader-elect", "--watch-namespaces=a,b", "--credentials-directory=/c"],
+                command=["/vault-secrets-operator", "--leader-elect"],
+                args=["--watch-namespaces=a,b", "--credentials-directory=/c"],
                 env=[{"name": "VSO_GLOBAL_TRANSFORMATION_OPTIONS", "value": "exclude-raw"}],
             )
         ]
@@ -114,6 +115,7 @@ def test_arguments_that_are_not_understood_leave_the_defaults_and_a_doubt() -> N
         {"env": [{"name": "VSO_WATCH_NAMESPACES", "value": "$(OTHERS)"}]},
         {"envFrom": [{"configMapRef": {"name": "settings"}}]},
         {"args": ["--allowed-vault-addresses=$(ADDRESSES)"]},
+        {"command": ["/bin/sh", "-c", "exec vault-secrets-operator $FLAGS"]},
     ],
 )
 def test_settings_that_stand_elsewhere_are_in_doubt(container: dict[str, Any]) -> None:
