@@ -51,6 +51,7 @@ _MARKS: Final = {
     Result.PROBLEM: ("✗", "bold red"),
     Result.UNKNOWN: ("-", "dim"),
 }
+_IN_DOUBT: Final = "The operator's settings are taken to be the default ones, and nobody logs in"
 _INDENT: Final = 6
 
 
@@ -91,9 +92,7 @@ def command(
             secrets = [await read_secret(cluster, name)] if name else await read_all(cluster)
             installation = await find_installation(cluster.client, operator_namespace, assume_defaults=assume_defaults)
             if installation.doubt:
-                tell_of(
-                    f"The operator's settings are taken to be the default ones, and nobody logs in: {installation.doubt}."
-                )
+                tell_of(f"{_IN_DOUBT}: {installation.doubt}.")
             async with AsyncExitStack() as stack:
                 examiner = Examiner(
                     cluster.client, installation, stack, vault_address=vault_address, use_secret_id=use_secret_id
