@@ -24,6 +24,8 @@ PAGES: Final = sorted(
     if any(block.runs for block in blocks(page.read_text()))
 )
 
+README: Final = "../README.md"
+"""As a page of the documentation; it speaks of the namespace default, and of programs of the checkout."""
 PROGRAMS: Final[Mapping[str, str | Path]] = {
     "kubectl": find_kubectl(),
     "kubectl-vso": Path(sys.executable).with_name("kubectl-vso"),
@@ -64,6 +66,7 @@ def reader(server: OpenBao, cluster: Cluster, postgres: Postgres, tmp_path: Path
             "postgresql://{{username}}:{{password}}@db.example.com:5432/postgres": postgres.connection_url,
             "password=superuser": f"password={postgres.password}",
             "db.example.com:5432": f"{postgres.host}:{postgres.port}",
+            ".venv/bin/vso": str(Path(sys.executable).with_name("vso")),
         },
     )
 
@@ -83,6 +86,30 @@ def test_a_page_holds_what_it_promises(page: str, reader: Reader, operator: Oper
             cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
+@pytest.fixture
+def promised(server: OpenBao, cluster: Cluster, tmp_path: Path) -> Iterator[None]:
+    """What the README's quick start takes for granted: a checkout, a role, a policy and something to read."""
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    server.admin.enable_kv("secret")
+    server.admin.put_kv("secret", "hello", {"greeting": "good morning"})
+    server.admin.policy("hello", 'path "secret/data/hello" { capabilities = ["read"] }')
+    server.admin.kubernetes_role(
+        "kubernetes", "demo", policies=["hello"], namespaces=["default"], service_accounts=["default"]
+    )
+    yield
+    for made in ("vaultstaticsecret/hello", "vaultauth/demo", "vaultconnection/default", "secret/hello"):
+        cluster.kubectl("delete", made, "--namespace", "default", "--ignore-not-found")
+
+
+@pytest.mark.usefixtures("promised", "operator")
+@pytest.mark.parametrize("page", [README])
+def test_the_quick_start_of_the_readme_ends_with_a_secret_and_a_diagnosis(page: str, reader: Reader) -> None:
+    """Each command succeeds, and prints what the README shows."""
+    text = (DOCS / page).read_text()
+    assert [block.mark for block in blocks(text)].count("run") == 3
+    reader.follow(text)
+
+
 def test_no_two_pages_share_a_namespace() -> None:
     """A page must not find what another one left."""
     found = Counter(name for page in PAGES for name in namespaces((DOCS / page).read_text()))
@@ -94,9 +121,8 @@ def test_each_block_of_commands_is_run_or_says_why_not() -> None:
     """So that nothing is left out by mistake, such as a comment with a typing error."""
     run_elsewhere = "run without a cluster"  # by the tests of the plugin
     left = [
-        f"{page.relative_to(DOCS)}:{block.line}"
-        for folder in FOLDERS
-        for page in (DOCS / folder).glob("*.md")
+        f"{page}:{block.line}"
+        for page in (DOCS / README, *(page for folder in FOLDERS for page in (DOCS / folder).glob("*.md")))
         for block in blocks(page.read_text())
         if block.language == "sh"
         if not block.runs and block.mark != run_elsewhere and not block.mark.startswith("not run: ")
