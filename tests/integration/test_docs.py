@@ -90,7 +90,6 @@ def test_a_page_holds_what_it_promises(page: str, reader: Reader, operator: Oper
 def promised(server: OpenBao, cluster: Cluster, tmp_path: Path) -> Iterator[None]:
     """What the README's quick start takes for granted: a checkout, a role, a policy and something to read."""
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    server.admin.enable_kv("secret")
     server.admin.put_kv("secret", "hello", {"greeting": "good morning"})
     server.admin.policy("hello", 'path "secret/data/hello" { capabilities = ["read"] }')
     server.admin.kubernetes_role(
