@@ -17,11 +17,16 @@ _OURS: Final = (
     "Some have the names of HashiCorp's operator: `vso_client_*`, `vso_build_info`, `vso_runtime_config`. There "
     "`_total` counts failed attempts too in `vso_client_operations_*`, and only those that went well in "
     "`vso_client_factory_*` and `vso_client_cache_storage_*`; a login and the renewal of a token count as a `write` as "
-    "well. For dashboards that rely on it, this is kept."
+    "well. For dashboards that rely on it, this is kept. The four `vso_client_*_hits` and `_misses` have names without "
+    "the suffix of a counter, and so are `untyped`; they only grow, `rate` is right for them.\n\n"
+    "`vso_custom_resources` counts nine kinds: CSISecrets is served by nobody here, so it is not watched either. No "
+    "`cause` of a failed sync is `hmac`: the HMAC key is read once, before the work begins, and without it there is no "
+    "sync. No `operation` is `subscribe`, since Vault's events are not followed."
 )
 _CONTROLLERS: Final = (
     "The names of the framework of HashiCorp's operator. There nearly all failures end as `requeue_after`; so do they "
-    "here, since a failure that is reported in a condition is no crash. `vso_secret_sync_failures_total` counts them."
+    "here, since a failure that is reported in a condition is no crash. `vso_secret_sync_failures_total` counts them. "
+    "There is no controller `vaultauthglobal`: a VaultAuthGlobal is checked with the VaultAuths that refer to it."
 )
 _GROUPS: Final = (
     ("vso_", "Of this operator", _OURS),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from testenv import Cluster
+from testenv import Cluster, wait_for
+from testenv.audit import AuditEntry
 from testenv.certificates import Authority
 from testenv.port import free_port
 from testenv.web import Reply, Site
 from tests.support import operator as harness
+from tests.support.operator import Operator
 
 READER = "metrics-reader-of-tests"
 RULE = {"nonResourceURLs": ["/metrics"], "verbs": ["get"]}
@@ -108,11 +110,31 @@ def test_a_certificate_of_its_own_is_there_without_a_folder(cluster: Cluster, re
         assert scrape(Site(base=f"https://127.0.0.1:{port}", context=context), reader).status == 200
 
 
-def test_plain_metrics_are_for_whoever_reaches_the_address(cluster: Cluster, tmp_path: Path) -> None:
-    """As the original's: the manifests bind them to loopback. The text is what Prometheus reads."""
+@pytest.fixture(scope="module")
+def idle(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Operator, Site]]:
+    """A replica that leads and has nothing to do, since no resource is of its class; and its plain metrics."""
     port = free_port()
-    with harness.running(cluster, tmp_path, f"--metrics-bind-address=127.0.0.1:{port}", "--leader-elect=false"):
-        answer = Site(base=f"http://127.0.0.1:{port}").ask("GET", "/metrics")
+    flags = (f"--metrics-bind-address=127.0.0.1:{port}", "--leader-elect=false", "--operator-class=nobody")
+    with harness.running(cluster, tmp_path_factory.mktemp("idle"), *flags) as replica:
+        yield replica, Site(base=f"http://127.0.0.1:{port}")
+
+
+def test_scrapes_ask_the_api_server_nothing(idle: tuple[Operator, Site]) -> None:
+    """What is told of objects comes from memory; what the start asks for may still be under way at first."""
+    replica, site = idle
+
+    def asked() -> list[AuditEntry]:
+        mark = replica.cluster.audit_mark()
+        texts = [site.ask("GET", "/metrics").text for _ in range(20)]
+        assert all("vso_serviced_namespaces 0.0" in text for text in texts)
+        return replica.requests(mark)
+
+    wait_for(lambda: not asked(), what="20 scrapes without a request to the API server")
+
+
+def test_plain_metrics_are_for_whoever_reaches_the_address(idle: tuple[Operator, Site]) -> None:
+    """As the original's: the manifests bind them to loopback. The text is what Prometheus reads."""
+    answer = idle[1].ask("GET", "/metrics")
     assert answer.status == 200
     assert 'controller_runtime_reconcile_total{controller="vaultpkisecret",result="requeue_after"} ' in answer.text
     assert "_created" not in answer.text

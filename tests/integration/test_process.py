@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from testenv import Cluster, InThread, OpenBao, Silence, wait_for
@@ -23,6 +25,7 @@ from vso.app.serve import health_server
 from vso.base import SystemClock
 from vso.controllers.rbac import Installation
 
+PROBES = tuple(f"/{name}{rest}" for name in ("healthz", "readyz") for rest in ("", "/", f"/{name}"))
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases"
 
 
@@ -34,7 +37,8 @@ def waiting(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Operator, int]]:
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "b0d477c0.hashicorp.com"}}
     cluster.request("POST", LEASES, {**lease, "spec": spec})
     port = free_port()
-    with harness.running(cluster, tmp_path, f"--health-probe-bind-address=127.0.0.1:{port}") as replica:
+    flags = (f"--health-probe-bind-address=127.0.0.1:{port}", "--metrics-bind-address=")
+    with harness.running(cluster, tmp_path, *flags) as replica:
         yield replica, port
     cluster.request("DELETE", f"{LEASES}/b0d477c0.hashicorp.com")
 
@@ -61,6 +65,16 @@ def test_a_waiting_replica_is_ready_writes_nothing_and_stops_with_0(
     mark = cluster.audit_mark()
     assert replica.stop() == 0
     assert not [one for one in cluster.audit(user=harness.USER, since=mark) if one.verb in {"update", "delete"}]
+
+
+def test_probes_are_all_that_is_served_at_each_of_the_originals_paths(waiting: tuple[Operator, int]) -> None:
+    """An empty --metrics-bind-address means no metrics, not those of a port that the system chooses."""
+    replica, port = waiting
+    assert replica.process is not None
+    sockets = psutil.Process(replica.process.pid).net_connections("inet")
+    assert [one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN] == [port]
+    answers = {path: probe(port, path) for path in PROBES}
+    assert answers == dict.fromkeys(PROBES, (200, "ok"))
 
 
 def test_log_lines_are_json_with_the_originals_keys(waiting: tuple[Operator, int]) -> None:
@@ -139,10 +153,9 @@ def test_while_the_api_server_is_away_it_is_alive_and_stops_when_asked(cluster: 
     assert replica.stop() == 0
 
 
-def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
-    cluster: Cluster, bao: OpenBao, tmp_path: Path
-) -> None:
-    """Resources wait for a Vault that swallows all packets, and events cannot be told of any more."""
+@pytest.fixture
+def unanswered(cluster: Cluster, bao: OpenBao, tmp_path: Path) -> Iterator[Operator]:
+    """An operator that leads, all of whose work waits for a Vault that swallows all packets."""
     lone = new_tenant(cluster, bao)
     with InThread(bao.address) as vault, harness.running(cluster, tmp_path) as operator:
         vault.set(Silence())
@@ -150,13 +163,31 @@ def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
         for number in range(20):
             lone.sync(f"s{number}", path="app")
         wait_for(lambda: vault.connections, what="a request that is swallowed")
-        started = seconds()
-        assert operator.stop() == 0
-        assert seconds() - started < 38  # 30 s for the work, 5 s for the rest and 3 s for the Lease
-        lease = cluster.request("GET", f"{LEASES}/b0d477c0.hashicorp.com")
-        assert not lease["spec"].get("holderIdentity")
+        yield operator
     cluster.request("DELETE", f"{LEASES}/b0d477c0.hashicorp.com")
     remove(lone)
+
+
+def test_a_stop_ends_in_time_and_releases_the_lease_though_nothing_answers(
+    cluster: Cluster, unanswered: Operator
+) -> None:
+    """Events cannot be told of any more, either."""
+    started = seconds()
+    assert unanswered.stop() == 0
+    assert seconds() - started < 38  # 30 s for the work, 5 s for the rest and 3 s for the Lease
+    lease = cluster.request("GET", f"{LEASES}/b0d477c0.hashicorp.com")
+    assert not lease["spec"].get("holderIdentity")
+
+
+def test_a_second_signal_ends_the_process_at_once_with_1(unanswered: Operator) -> None:
+    """Whoever asks twice does not want to wait for the work; another signal, since the same two may become one."""
+    process = unanswered.process
+    assert process is not None
+    started = seconds()
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) == 1
+    assert seconds() - started < 20  # a stop that waits takes the 30 s of the test above
 
 
 @pytest.mark.parametrize(

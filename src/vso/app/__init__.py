@@ -1,7 +1,7 @@
 """Puts the process together: settings in, a running operator out. Read `wiring` first."""
 
 from vso.app.option import Option
-from vso.app.options import OPTIONS, from_environment
+from vso.app.options import OPTIONS, from_environment, notices
 from vso.app.settings import Settings, SettingsError
 from vso.app.takeover import report_takeover, show_report
 from vso.app.telemetry import Logging, configure_logging
@@ -20,6 +20,7 @@ __all__ = [
     "build_facts",
     "configure_logging",
     "from_environment",
+    "notices",
     "read_folder",
     "read_stamp",
     "report_takeover",

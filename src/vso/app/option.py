@@ -82,10 +82,11 @@ def always(_: Any) -> bool:
 class Option:
     """One option: `name` is the field of `Settings`, `read` turns text into its value.
 
-    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4). A `boolean` takes
+    `counts` tells whether a value found in the environment counts as set (operations.md section 1.4); of an option with
+    a `notice` it tells so of a flag's value too. A `boolean` takes
     its value after an equals sign alone, and is true without one. `flag_wins` marks the options whose variable gives
     way to their flag, and `read_variable` those whose variable is read otherwise. `notice` tells why an option of the
-    original has no effect here, or how it is superseded; it is logged where the flag is given.
+    original has no effect here, or how it is superseded; it is logged where a value that counts is given.
     """
 
     name: str

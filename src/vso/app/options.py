@@ -280,3 +280,18 @@ def from_environment(flags: Settings, environ: Mapping[str, str], *, given: Coll
         if option.counts(value):
             found[option.name] = value
     return replace(flags, **found)
+
+
+def notices(flags: Mapping[str, str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What the options that are given do not do, though others think so; by their flag.
+
+    An option is given by its flag or its variable. Both can be read: `from_environment` has done so.
+    """
+    found: dict[str, str] = {}
+    for option in OPTIONS:
+        values = [option.read(flags[option.switch])] if option.switch in flags else []
+        if option.variable in environ:
+            values.append(option.from_variable(environ[option.variable]))
+        if option.notice and any(map(option.counts, values)):
+            found[option.switch] = option.notice
+    return found

@@ -5,7 +5,8 @@ Those of what the operator does: `options`.
 
 from typing import Final
 
-from vso.app.option import Option, one_of, read_boolean, read_integer, read_seconds
+from vso.app.option import Option, always, one_of, read_boolean, read_integer, read_seconds
+from vso.app.settings import DEFAULT_WORKERS
 from vso.app.telemetry import ENCODERS, STACKTRACE_LEVELS, TIME_ENCODINGS, level_number
 
 
@@ -117,7 +118,7 @@ HISTORIC: Final = (
         name="client_cache_num_locks",
         variable="VSO_CLIENT_CACHE_NUM_LOCKS",
         read=read_integer,
-        counts=lambda _: True,
+        counts=always,
         metavar="N",
         help="accepted for compatibility",
         notice="logins need no locks any more",
@@ -125,6 +126,7 @@ HISTORIC: Final = (
     Option(
         name="max_concurrent_reconciles_vds",
         read=read_integer,
+        counts=lambda workers: workers != DEFAULT_WORKERS,
         metavar="N",
         help="--max-concurrent-reconciles for VaultDynamicSecrets alone; counts unless it is 100",
         notice="deprecated, use --max-concurrent-reconciles for all",
@@ -132,6 +134,7 @@ HISTORIC: Final = (
     Option(
         name="min_refresh_after_hvsa",
         read=read_seconds,
+        counts=always,
         metavar="DURATION",
         help="accepted for compatibility",
         notice="HCP Vault Secrets was shut down in July 2026",

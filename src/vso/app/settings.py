@@ -20,7 +20,7 @@ _ENCRYPTED: Final = "direct-encrypted"
 PERSISTENCE_MODELS: Final = ("none", "direct-unencrypted", _ENCRYPTED)
 _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
-_DEFAULT_WORKERS: Final = 100
+DEFAULT_WORKERS: Final = 100
 _MIB: Final = 1024 * 1024
 
 
@@ -43,7 +43,7 @@ class Settings:
     client_cache_persistence_model: str = "none"
     client_cache_num_locks: int = 100
     max_concurrent_reconciles: int = 100
-    max_concurrent_reconciles_vds: int = _DEFAULT_WORKERS
+    max_concurrent_reconciles_vds: int = DEFAULT_WORKERS
     min_refresh_after_hvsa: float = 30.0
     global_transformation_options: tuple[str, ...] = ()
     global_vault_auth_options: tuple[str, ...] = (_DEFAULT_GLOBALS,)
@@ -160,7 +160,7 @@ class Settings:
     def dynamic_workers(self) -> int:
         """Workers for VaultDynamicSecrets: the deprecated option counts where it differs from its default."""
         own = self.max_concurrent_reconciles_vds
-        return own if own != _DEFAULT_WORKERS else self.max_concurrent_reconciles
+        return own if own != DEFAULT_WORKERS else self.max_concurrent_reconciles
 
     @property
     def logging(self) -> Logging:

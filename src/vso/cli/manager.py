@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from vso.app import (
     build_facts,
     configure_logging,
     from_environment,
+    notices,
     read_stamp,
     report_takeover,
     run,
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as exc:
         print(exc, file=sys.stderr)
         return 1
-    _tell_notices(flags)
+    _tell_notices(flags, os.environ)
     return _run(settings)
 
 
@@ -135,12 +136,10 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def _tell_notices(given: Collection[str]) -> None:
-    """Say once what flags do not do that others think they do."""
+def _tell_notices(flags: Mapping[str, str], environ: Mapping[str, str]) -> None:
     log = structlog.get_logger("setup")
-    for switch, option in _BY_SWITCH.items():
-        if option.notice and switch in given:
-            log.info("about a flag", flag=switch, notice=option.notice)
+    for switch, notice in notices(flags, environ).items():
+        log.info("about a flag", flag=switch, notice=notice)
 
 
 def _check(option: Option, value: str, name: str) -> None:

@@ -1,9 +1,12 @@
 """Flags and variables, in the original's names and precedence."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from vso.app import Settings, SettingsError, from_environment
+from vso.app import Settings, SettingsError, from_environment, notices
 from vso.app.options import OPTIONS
+from vso.app.process_options import HISTORIC
 from vso.cli.manager import UsageError, main, read_flags, settings_from, usage
 
 
@@ -195,3 +198,28 @@ def test_a_bad_variable_ends_the_program_before_it_prints_its_version(
     assert main(["--version"]) == 1
     shown = capsys.readouterr()
     assert (shown.out, "VSO_CLIENT_CACHE_SIZE" in shown.err) == ("", True)
+
+
+def given() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """Each historic option in each way that it can be given: its flag, flags and environment."""
+    for option in HISTORIC:
+        value = "7s" if option.metavar == "DURATION" else "7"
+        yield option.switch, {option.switch: value}, {}
+        if option.variable:
+            yield option.switch, {}, {option.variable: value}
+            yield option.switch, {option.switch: value}, {option.variable: value}
+
+
+def test_an_option_without_effect_says_so_once_however_it_is_given() -> None:
+    """By its flag, by its variable, or by both; those that are not given say nothing."""
+    said = [(switch, list(notices(flags, environ))) for switch, flags, environ in given()]
+    assert [told for _, told in said] == [[switch] for switch, _ in said]
+    assert {switch for switch, _ in said} == {option.switch for option in HISTORIC}
+    assert "VSO_CLIENT_CACHE_NUM_LOCKS" in {option.variable for option in HISTORIC}
+    assert notices({"--client-cache-size": "7"}, {"VSO_CLIENT_CACHE_SIZE": "7"}) == {}
+
+
+def test_the_number_of_workers_that_means_none_of_its_own_says_nothing() -> None:
+    """As charts set it, without asking for anything."""
+    assert notices({"--max-concurrent-reconciles-vds": "100"}, {}) == {}
+    assert list(notices({"--max-concurrent-reconciles-vds": "99"}, {})) == ["--max-concurrent-reconciles-vds"]
