@@ -340,3 +340,25 @@ def test_a_default_vaultauth_that_is_missing_is_looked_for_with_the_operator(
     """An empty reference means the object called default beside the operator; the text names where it looked."""
     tenant.sync("app", vaultAuthRef="")
     tenant.wait_failed("app", f"VaultAuth {NAMESPACE}/default does not exist")
+
+
+def test_a_namespace_that_is_being_deleted_is_told_and_held_up_by_nothing(
+    operator: Operator, cluster: Cluster, bao: OpenBao
+) -> None:
+    """A Secret that goes first cannot be put back: the status says why, and the namespace ends as ever."""
+    tenant = new_tenant(cluster, bao)
+    tenant.connect()
+    tenant.put("app", {"user": "alice"})
+    tenant.sync("app")
+    tenant.wait_synced("app")
+    path, controllers = f"/api/v1/namespaces/{tenant.namespace}", cluster.controller_manager
+    assert controllers is not None
+    controllers.pause()  # nothing else of the namespace goes until then
+    try:
+        cluster.request("DELETE", path)
+        tenant.delete("Secret", "app")
+        tenant.wait_failed("app", f"in namespace {tenant.namespace} because it is being terminated")
+    finally:
+        controllers.resume()
+    everything = f"/api/v1/namespaces?fieldSelector=metadata.name={tenant.namespace}"
+    tenant.wait(lambda: not cluster.request("GET", everything)["items"], "the namespace to be gone", timeout=60)

@@ -23,14 +23,14 @@ LONGEST: Final = 60.0
 
 
 def test_r29_broken_connections_do_not_delay_healthy_ones(operator: Operator, tenant: Tenant) -> None:
-    """Twenty VaultAuths without a connection, five black holes with resources behind them: others sync at once."""
+    """Forty VaultAuths without a connection, ten black holes with resources behind them: others sync at once."""
     with InThread(tenant.bao.address) as hole:
         hole.set(Silence())
-        for number in range(5):
+        for number in range(10):
             tenant.create("VaultConnection", f"hole{number}", spec={"address": hole.url})
             tenant.create("VaultAuth", f"hole{number}", spec=tenant.auth_spec(vaultConnectionRef=f"hole{number}"))
-            many(tenant, 10, prefix=f"hole{number}-", vaultAuthRef=f"hole{number}")
-        for number in range(20):
+            many(tenant, 5, prefix=f"hole{number}-", vaultAuthRef=f"hole{number}")
+        for number in range(40):
             tenant.create("VaultAuth", f"lost{number}", spec=tenant.auth_spec(vaultConnectionRef="nowhere"))
             tenant.sync(f"lost{number}", vaultAuthRef=f"lost{number}")
         tenant.connect()
@@ -40,7 +40,7 @@ def test_r29_broken_connections_do_not_delay_healthy_ones(operator: Operator, te
         for name in names:
             tenant.wait_synced(name, timeout=5)
         assert seconds() - started < 5
-        tenant.wait_failed("lost19", f"VaultConnection {tenant.namespace}/nowhere")
+        tenant.wait_failed("lost39", f"VaultConnection {tenant.namespace}/nowhere")
         deleted = seconds()
         for kind, name in (("VaultAuth", "hole0"), ("VaultConnection", "hole0"), ("VaultStaticSecret", "hole0-0")):
             tenant.delete(kind, name)

@@ -68,7 +68,10 @@ def test_r09_a_reference_that_leads_elsewhere_is_followed_at_once(operator: Oper
 def test_r09_a_changed_role_costs_each_lease_one_successor_and_each_reader_one_look(
     team: Tenant, arena: Cluster, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Healthy ones: credentials move to the new login, static secrets are read once more, nothing is written twice."""
+    """Credentials move to the new login, static secrets are read once more, nothing is written twice.
+
+    Those of another VaultAuth are not woken.
+    """
     base = new_database(team, postgres)
     mount = own_mount(team)
     for name in (team.namespace, "second"):
@@ -80,8 +83,13 @@ def test_r09_a_changed_role_costs_each_lease_one_successor_and_each_reader_one_l
         names = [f"db{number}" for number in range(5)]
         for name in names:
             base.ask(name)
+        team.create("VaultAuth", "other", spec=team.auth_spec())
+        team.put("bystander", {"user": "bob"})
+        team.sync("bystander", vaultAuthRef="other", refreshAfter="1h")
+        base.ask("db-bystander", vaultAuthRef="other")
         team.wait_synced("app")
-        for name in names:
+        team.wait_synced("bystander")
+        for name in (*names, "db-bystander"):
             base.wait_synced(name)
         old = {name: base.lease_id(name) for name in names}
         watch = Watch(operator, team)
@@ -93,6 +101,8 @@ def test_r09_a_changed_role_costs_each_lease_one_successor_and_each_reader_one_l
         asked = [one for one in team.bao.requests(since=watch.vault) if one.path == f"{base.mount}/creds/app"]
         assert len(asked) == len(names)
         assert watch.reads("app") <= 1
+        assert watch.reads("bystander") == 0
+        assert logins(team.bao, "kubernetes", watch.vault) == []
         assert watch.writes("secrets", "app") == []
         assert len(logins(team.bao, mount, watch.vault)) == 1
     remove_database(base)

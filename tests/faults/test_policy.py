@@ -130,6 +130,34 @@ def test_a_default_login_serves_the_namespaces_that_it_names(team: Tenant, tmp_p
             shared.delete(kind, "default")
 
 
+@pytest.mark.parametrize("default", [False, True], ids=["named", "default"])
+def test_r31_lending_credentials_needs_the_administrators_permission(
+    team: Tenant, tmp_path: Path, *, default: bool
+) -> None:
+    """For a VaultAuth that is named as for the default one: no token is requested, and nothing sent (D35)."""
+    shared = Tenant(team.cluster, team.bao, NAMESPACE, team.mount)
+    name = "default" if default else f"own-{team.namespace}"
+    own = {"extensions": {"credentialsNamespace": "Own"}, "allowedNamespaces": [team.namespace]}
+    team.put("app", {"user": "alice"})
+    shared.create("VaultConnection", name, spec={"address": team.bao.address})
+    shared.create("VaultAuth", name, spec=team.auth_spec(vaultConnectionRef=name, **own))
+    since, audit = team.bao.mark(), team.cluster.audit_mark()
+    named = "spec.extensions.credentialsNamespace is Own, which this operator does not permit (--allow-own-credentials)"
+    try:
+        with harness.running(team.cluster, tmp_path, *ALONE) as operator:
+            team.sync("app", vaultAuthRef="" if default else f"{NAMESPACE}/{name}")
+            assert f"VaultAuth {NAMESPACE}/{name}" in team.wait_failed("app", named)["message"]
+            team.wait(lambda: any(named in one["message"] for one in team.events("app")), "an event that says so")
+            team.wait(lambda: named in str(shared.status("VaultAuth", name)), "the status of the VaultAuth")
+            tokens = [one for one in operator.requests(audit) if one.subresource == "token"]
+            assert [one for one in tokens if one.namespace in {team.namespace, NAMESPACE}] == []
+    finally:
+        for kind in ("VaultAuth", "VaultConnection"):
+            shared.patch(kind, name, {"metadata": {"finalizers": None}})
+            shared.delete(kind, name)
+    assert [one for one in team.bao.requests(since=since) if team.namespace in one.path or "login" in one.path] == []
+
+
 def test_intervals_of_the_administrator_come_before_those_of_resources(team: Tenant, tmp_path: Path) -> None:
     """A shorter one counts as the shortest that is allowed, a missing one as the default."""
     flags = ("--min-refresh-interval=3s", "--default-refresh-interval=4s")

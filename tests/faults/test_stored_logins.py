@@ -147,39 +147,60 @@ def refreshed(base: Database, name: str) -> bool:
     return bool(base.status(name).get("extensions", {}).get("refreshed") == "1")
 
 
-def test_an_entry_has_the_form_that_the_original_reads(team: Tenant, tmp_path: Path) -> None:
-    """Name, labels, MAC and content, computed independently."""
-    with harness.running(team.cluster, tmp_path, *PLAIN):
+@pytest.mark.parametrize("flags", [PLAIN, ENCRYPTED], ids=["plain", "encrypted"])
+def test_an_entry_has_the_form_that_the_original_reads(
+    team: Tenant, transit: Tenant, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """Name, labels, MAC and content, computed independently; the encrypted one is opened with the Transit key."""
+    with harness.running(team.cluster, tmp_path, *flags):
         team.connect()
         team.put("app", {"user": "alice"})
         team.sync("app")
         team.wait_synced("app")
         entry, key = wait_stored(team), stored.cache_key(team)
         assert entry["metadata"]["name"] == f"vso-cc-{key}"
-        assert entry["metadata"]["labels"] == stored.labels_of(team, key)
+        more = sealed_by(transit) if flags is ENCRYPTED else {}
+        assert entry["metadata"]["labels"] == {**stored.labels_of(team, key), **more}
         assert "ownerReferences" not in entry["metadata"]
         assert entry["immutable"] is True
+        assert set(entry["data"]) == {"secret", "messageMAC"}
         assert stored.is_sealed(team.cluster, key, entry)
-        auth = stored.content_of(entry)["auth"]
-        own = team.bao.admin.write("auth/token/lookup-accessor", {"accessor": auth["accessor"]})["data"]
+        content = stored.content_of(entry)
+        if flags is ENCRYPTED:
+            assert content["key_version"] == 1
+            content = stored.opened(transit.bao, transit.mount, content)
+        assert {"request_id", "lease_id", "lease_duration", "renewable", "data", "warnings"} <= set(content)
+        accessor = content["auth"]["accessor"]
+        own = team.bao.admin.write("auth/token/lookup-accessor", {"accessor": accessor})["data"]
         assert own["meta"]["service_account_namespace"] == team.namespace
 
 
-def test_an_entry_that_the_original_stored_is_used(team: Tenant, tmp_path: Path) -> None:
-    """Its token reads the secret, and there is no login."""
-    with harness.running(team.cluster, tmp_path, *PLAIN) as operator:
+@pytest.mark.parametrize("flags", [PLAIN, ENCRYPTED], ids=["plain", "encrypted"])
+def test_an_entry_that_the_original_stored_is_used(
+    team: Tenant, transit: Tenant, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """Its token reads the secret, and there is no login, which would be refused."""
+    with harness.running(team.cluster, tmp_path, *flags) as operator:
         operator.kill()  # the key of the MACs is there now
-        team.connect()
+        mount = own_mount(team)
         made = team.bao.admin.write("auth/token/create", {"policies": [team.namespace], "period": "1h"})["auth"]
         key = stored.cache_key(team)
-        answer = stored.answer_for(made["client_token"], made["accessor"])
-        stored.store(team.cluster, key, stored.labels_of(team, key), answer)
+        answer, labels = stored.answer_for(made["client_token"], made["accessor"]), stored.labels_of(team, key)
+        if flags is ENCRYPTED:
+            answer = stored.closed(transit.bao, transit.mount, answer)
+            labels.update(sealed_by(transit))
+        stored.store(team.cluster, key, labels, answer)
         since = team.bao.mark()
         operator.start()
         team.put("app", {"user": "alice"})
         team.sync("app")
         team.wait_data("app", user="alice")
-        assert [one for one in team.bao.requests(since=since) if one.path == "auth/kubernetes/login"] == []
+        assert logins(team.bao, mount, since) == []
+
+
+def sealed_by(transit: Tenant) -> dict[str, str]:
+    """The labels that an encrypted entry has beside those of a plain one."""
+    return {"encrypted": "true", "vaultTransitRef": transit.mount}
 
 
 @pytest.mark.parametrize("fault", ["a wrong MAC", "another content", "no JSON", "a dead token", "another encryption"])

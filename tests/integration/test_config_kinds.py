@@ -91,7 +91,10 @@ def test_a_vaultauth_follows_its_connection(operator: Operator, tenant: Tenant) 
 
 
 def test_r09_a_changed_global_reaches_those_who_inherit_from_it(operator: Operator, tenant: Tenant) -> None:
-    """A wrong role there fails the login; corrected there, the resource is in sync within seconds."""
+    """A wrong role there fails the login; corrected there, the resource is in sync within seconds.
+
+    Who inherits from another one, or from none, is not read anew.
+    """
     tenant.put("app", {"user": "alice"})
     tenant.create("VaultConnection", "vault", spec={"address": tenant.bao.address})
     block = {"role": "nobody", "serviceAccount": "default", "audiences": ["vault"]}
@@ -103,8 +106,19 @@ def test_r09_a_changed_global_reaches_those_who_inherit_from_it(operator: Operat
     tenant.wait_failed("app", "login")
     found = wait_valid(tenant, "VaultAuth", valid=True)
     assert f"key={tenant.namespace}/shared" in found["conditions"][0]["message"]
+    right = {**block, "role": tenant.namespace}
+    tenant.create("VaultAuthGlobal", "another", spec={**shared, "kubernetes": right})
+    tenant.create("VaultAuth", "another", spec={"vaultAuthGlobalRef": {"name": "another"}})
+    tenant.create("VaultAuth", "alone", spec=tenant.auth_spec())
+    for name in ("another", "alone"):
+        tenant.put(name, {"user": "bob"})
+        tenant.sync(name, vaultAuthRef=name, refreshAfter="1h")
+        tenant.wait_synced(name)
+    watch = Watch(operator, tenant)
     tenant.patch("VaultAuthGlobal", "shared", {"spec": {"kubernetes": {"role": tenant.namespace}}})
     tenant.wait_synced("app", timeout=10)
+    watch.wait_reads("app", 2)
+    assert [watch.reads(name) for name in ("another", "alone")] == [0, 0]
 
 
 def test_r09_an_edit_that_does_not_enter_the_login_fetches_nothing(operator: Operator, tenant: Tenant) -> None:

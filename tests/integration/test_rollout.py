@@ -232,7 +232,10 @@ def test_with_hmac_off_targets_are_ignored_and_equal_data_is_not_rewritten(opera
 def test_r04_an_unchanged_source_neither_writes_nor_restarts(
     operator: Operator, tenant: Tenant, *, pinned: bool
 ) -> None:
-    """All combinations of HMAC, create and raw side by side, over 20 refreshes; newer versions come meanwhile."""
+    """All combinations of HMAC, create and raw, and a template without a result, over 20 refreshes.
+
+    Newer versions come meanwhile.
+    """
     tenant.connect()
     tenant.deployment("web")
     tenant.put("source", {"user": "alice"})
@@ -253,8 +256,18 @@ def test_r04_an_unchanged_source_neither_writes_nor_restarts(
                     destination={"create": create, "transformation": {"excludeRaw": not raw}},
                     **version,
                 )
+    empty = {"templates": {"nothing": {"text": "{{ if .Secrets.absent }}some{{ end }}"}}}
+    names.append("empty-template")
+    tenant.sync(
+        "empty-template",
+        path="source",
+        rolloutRestartTargets=[target("Deployment")],
+        destination={"transformation": empty},
+        **version,
+    )
     for name in names:
         tenant.wait_synced(name)
+    assert (tenant.data("empty-template") or {})["nothing"] == b""
     watch = Watch(operator, tenant)
     if pinned:
         tenant.put("source", {"user": "newer"})

@@ -1,13 +1,16 @@
 """Looks for secrets where none may be, after every test: in logs, events, statuses and marks.
 
 What counts as one: whatever looks like a token or a private key, and each value of a Secret that is long enough to be
-told from ordinary words.
+told from ordinary words. In logs, which tell of many namespaces, of the latter only those that are credentials: a
+`Session` compares those of every namespace with every log that was written meanwhile.
 """
 
 import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 _PATTERNS: Final = re.compile(
@@ -35,6 +38,42 @@ _PUBLIC: Final = frozenset(
 )
 """Keys of Secrets whose values may show elsewhere."""
 
+_CREDENTIALS: Final = frozenset({"id", "jwt", "password", "secret_id", "token"})
+"""Keys of Secrets that have dynamic passwords, secret ids and what people log in with."""
+
+
+@dataclass
+class Session:
+    """The credentials of namespaces that are removed, and the logs of operators that have ended, as they come.
+
+    Either may come first: who comes second looks at those that came since it began.
+    """
+
+    credentials: list[str] = field(default_factory=list)
+    logs: list[Path] = field(default_factory=list)
+
+    def log_ended(self, log: Path, *, begun: int) -> None:
+        """An operator ended, at whose start there were `begun` credentials."""
+        _assert_absent(set(self.credentials[begun:]), log)
+        self.logs.append(log)
+
+    def tenant_removed(self, secrets: Iterable[dict[str, Any]], *, begun: int) -> None:
+        """A namespace with these Secrets goes, at whose beginning there were `begun` logs."""
+        found = values_of(secrets, only=_CREDENTIALS)
+        for log in self.logs[begun:]:
+            _assert_absent(found, log)
+        self.credentials.extend(found)
+
+
+SESSION: Final = Session()
+
+
+def _assert_absent(credentials: Iterable[str], log: Path) -> None:
+    text = log.read_text(errors="replace")
+    for one in credentials:
+        written = json.dumps(one)[1:-1]
+        assert written not in text, f"a credential in {log.name}: {written[:3]}… ({len(written)} characters)"
+
 
 def token_in(text: str) -> str:
     """The first thing in `text` that looks like a token or a key, cut so that it shows where; "" if there is none."""
@@ -42,13 +81,13 @@ def token_in(text: str) -> str:
     return "" if found is None else text[max(found.start() - 120, 0) : found.start() + 12]
 
 
-def values_of(secrets: Iterable[dict[str, Any]]) -> set[str]:
-    """The values of Secrets that must not show."""
+def values_of(secrets: Iterable[dict[str, Any]], *, only: frozenset[str] = frozenset()) -> set[str]:
+    """The values of Secrets that must not show; of the keys `only`, if there are any."""
     found = set()
     for secret in secrets:
         for name, value in (secret.get("data") or {}).items():
             text = b64decode(value).decode("utf-8", "replace")
-            if name not in _PUBLIC and len(text) >= _SHORTEST:
+            if name not in _PUBLIC and (not only or name in only) and len(text) >= _SHORTEST:
                 found.add(text)
     return found
 

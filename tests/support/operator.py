@@ -130,11 +130,12 @@ def running(
     account: str = _ACCOUNT,
     **environ: str,
 ) -> Iterator[Operator]:
-    """An operator for the length of the context; its log must hold no traceback at the end."""
+    """An operator for the length of the context; its log must hold neither a traceback nor a secret at the end."""
     who = f"{namespace}/{account}"
     kubeconfig = cluster.kubeconfig_for(who, server=server) if server else cluster.kubeconfig_for(who)
     log = folder / f"operator-{namespace}.log"
     operator = Operator(cluster, log, kubeconfig, flags, dict(environ), namespace, account)
+    begun = len(canary.SESSION.credentials)
     operator.start()
     try:
         yield operator
@@ -143,5 +144,6 @@ def running(
             operator.stop()
     leak = canary.token_in(operator.log.read_text(errors="replace"))
     assert not leak, f"a secret in the log: {leak}"
+    canary.SESSION.log_ended(operator.log, begun=begun)
     crashes = [one for one in operator.lines() if "stacktrace" in one]
     assert not crashes, crashes[0]

@@ -6,7 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from typing import Any, Final
 
-from testenv import Cluster
+from testenv import Cluster, OpenBao
 from tests.support.evidence import hmac_key
 from tests.support.operator import NAMESPACE
 from tests.support.tenant import Json, Tenant
@@ -101,6 +101,20 @@ def store(cluster: Cluster, key: str, labels: dict[str, str], content: Json, *, 
         "data": {name: b64encode(value).decode() for name, value in data.items()},
     }
     cluster.request("POST", SECRETS, body)
+
+
+def closed(bao: OpenBao, mount: str, content: Json) -> Json:
+    """`content` as an encrypted entry has it: the answer of Transit."""
+    plain = b64encode(json.dumps(content).encode()).decode()
+    answer: Json = bao.admin.write(f"{mount}/encrypt/logins", {"plaintext": plain})["data"]
+    return answer
+
+
+def opened(bao: OpenBao, mount: str, content: Json) -> Json:
+    """What is in an encrypted entry with this content."""
+    plain = bao.admin.write(f"{mount}/decrypt/logins", {"ciphertext": content["ciphertext"]})["data"]["plaintext"]
+    found: Json = json.loads(b64decode(plain))
+    return found
 
 
 def answer_for(token: str, accessor: str) -> Json:

@@ -5,7 +5,7 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from testenv import Cluster, OpenBao, wait_for
@@ -39,6 +39,8 @@ class Tenant:
     bao: OpenBao
     namespace: str
     mount: str
+    begun: int = field(default_factory=lambda: len(canary.SESSION.logs))
+    """How many operators had ended by then; for `canary`."""
 
     # Kubernetes
 
@@ -262,11 +264,12 @@ def remove(tenant: Tenant) -> None:
 
 
 def assert_nothing_leaked(tenant: Tenant) -> None:
-    """No event, status, label or annotation has a value of a Secret of the tenant, or a token."""
+    """No event, status, label or annotation has a value of a Secret of the tenant, or a token; no log a credential."""
     kinds = ("Event", *_PLURALS, *_APPS)
     text = canary.shown(one for kind in kinds for one in tenant.cluster.request("GET", tenant.path(kind))["items"])
     secrets = tenant.cluster.request("GET", tenant.path("Secret"))["items"]
     text += canary.shown(secrets)
+    canary.SESSION.tenant_removed(secrets, begun=tenant.begun)
     leak = canary.token_in(text)
     assert not leak, f"a token in an event, a status or a mark: {leak}"
     for value in canary.values_of(secrets):

@@ -49,6 +49,24 @@ async def test_a_refresh_that_finds_nothing_new_sends_nothing_to_the_cluster() -
         assert bench.cluster.read(core.SECRET).data == {"user": b"alice"}
 
 
+async def test_r34_an_interval_of_two_hours_keeps_to_its_bounds_for_ten_days() -> None:
+    """Each wait is 80 to 90 % of it, so are the reads as many as that gives, and the cluster is not asked."""
+    interval, span = 7200.0, 10 * 86_400.0
+    async with Bench.opened(refreshAfter="2h") as bench:
+        await synced(bench)
+        begun, waits = bench.clock.monotonic(), []
+        while bench.clock.monotonic() - begun < span:
+            answer = await bench.reconcile()
+            bench.tell()
+            assert answer.delay is not None
+            waits.append(answer.delay)
+            await bench.clock.advance(answer.delay)
+        elapsed = bench.clock.monotonic() - begun
+        assert all(0.8 * interval <= one <= 0.9 * interval for one in waits)
+        assert elapsed / (0.9 * interval) - 1 <= bench.vault.reads <= elapsed / (0.8 * interval) + 1
+        assert bench.cluster.asked == []
+
+
 async def test_who_goes_first_is_looked_at_again_after_vault_has_answered() -> None:
     """An older claimant that shows up while Vault is asked is not overwritten."""
     async with Bench.opened() as bench:
