@@ -41,7 +41,8 @@ def operator(cluster: Cluster, credentials: Path, tmp_path_factory: pytest.TempP
     folder: Path = tmp_path_factory.mktemp("operator")
     permitted = (f"--credentials-directory={credentials}", "--allow-own-credentials")
     flags = ("--backoff-initial-interval=1s", "--backoff-max-interval=5s", "--zap-log-level=debug")
-    with harness.running(cluster, folder, "--leader-elect=false", *flags, *permitted) as operator:
+    alone = ("--leader-elect=false", *flags, *permitted)
+    with harness.running(cluster, folder, *alone, OPERATOR_POD_UID=harness.POD_UID) as operator:
         yield operator
 
 

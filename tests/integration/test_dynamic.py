@@ -1,10 +1,13 @@
 """VaultDynamicSecret on real servers: OpenBao's database engine over PostgreSQL."""
 
 from functools import partial
+from typing import Final
 
+from testenv.waiting import seconds
 from tests.support.database import KIND, Database
-from tests.support.evidence import Watch
-from tests.support.operator import Operator
+from tests.support.evidence import Watch, timed
+from tests.support.operator import POD_UID, Operator
+from tests.support.tenant import Tenant
 
 
 def test_credentials_work_and_their_lease_is_renewed(operator: Operator, database: Database) -> None:
@@ -15,6 +18,7 @@ def test_credentials_work_and_their_lease_is_renewed(operator: Operator, databas
     database.ask("app", revoke=True)
     database.wait_synced("app")
     assert database.works("app")
+    assert database.status("app")["lastRuntimePodUID"] == POD_UID
     first, lease = database.credentials("app"), database.lease_id("app")
     watch.again()
     begun = database.status("app")["lastRenewalTime"]
@@ -82,15 +86,98 @@ def test_r18_a_rotation_by_hand_is_noticed_within_the_poll_ceiling(operator: Ope
 
 
 def test_r21_a_deleted_destination_is_back_with_credentials_that_work(operator: Operator, database: Database) -> None:
-    """And with `revoke` the lease that nobody can have any more is revoked (regressions R21)."""
+    """At 10 % and at 90 % of the lease (regressions R21 b)."""
     tenant = database.tenant
-    database.role()
-    database.ask("app", revoke=True)
-    database.wait_synced("app")
-    lease = database.lease_id("app")
-    tenant.delete("Secret", "app")
-    tenant.wait(lambda: tenant.data("app") is not None and database.works("app"), "the Secret to be back", timeout=5)
-    tenant.wait(lambda: database.leases() == [database.lease_id("app")] != [lease], "the old lease to go")
+    database.role(ttl=f"{LEASE}s", max_ttl="1h")
+    names = {"early": 0.1 * LEASE, "late": 0.9 * LEASE}
+    for name in names:
+        database.ask(name, renewalPercent=90)
+    for name in names:
+        database.wait_synced(name)
+    before, begun = {name: database.credentials(name) for name in names}, seconds()
+    for name, after in names.items():
+        tenant.wait(partial(passed, begun + after), f"the time to delete {name}")
+        tenant.delete("Secret", name)
+        timed(f"{name}, deleted", partial(wait_replaced, database, name, before[name]), limit=5)
+
+
+LEASE: Final = 8.0
+
+
+def passed(instant: float) -> bool:
+    """Whether it is that late."""
+    return seconds() >= instant
+
+
+def wait_replaced(database: Database, name: str, before: tuple[str, str]) -> None:
+    """Wait until Secret `name` has credentials that log in and are not those before."""
+    database.tenant.wait(
+        lambda: database.credentials(name) not in {before, ("", "")} and database.works(name), f"{name} to be back"
+    )
+
+
+def test_r21_the_lease_of_a_deleted_destination_is_revoked_if_that_is_asked_for(
+    operator: Operator, database: Database
+) -> None:
+    """With `revoke` once the new Secret is stored; without, it is left to run out (regressions R21 c)."""
+    tenant = database.tenant
+    for name in ("revoked", "left"):
+        database.role(name)
+        database.ask(name, role=name, revoke=name == "revoked")
+    leases, before = {}, {}
+    for name in ("revoked", "left"):
+        database.wait_synced(name)
+        leases[name], before[name] = database.lease_id(name), database.credentials(name)
+        tenant.delete("Secret", name)
+    for name in ("revoked", "left"):
+        wait_replaced(database, name, before[name])
+    tenant.wait(partial(only_the_new_one, database, leases["revoked"]), "the old lease to go")
+    tenant.wait(lambda: database.lease_id("left") != leases["left"], "the status to name the new lease")
+    database.wait_synced("left")
+    assert sorted(database.leases("left")) == sorted([leases["left"], database.lease_id("left")])
+    assert not database.status("left").get("extensions", {}).get("toRevoke")
+    assert database.postgres.can_login(*before["left"])
+
+
+def only_the_new_one(database: Database, old: str) -> bool:
+    """Whether the lease in status is the only one, and another than `old`."""
+    return database.leases("revoked") == [database.lease_id("revoked")] != [old]
+
+
+def test_r06_two_leases_of_one_workload_that_are_revoked_together_are_both_seen(
+    operator: Operator, database: Database
+) -> None:
+    """Each round writes both Secrets; the last restart follows the last of the writes, by the API server's log."""
+    tenant = database.tenant
+    database.role(ttl="1h")
+    tenant.deployment("web")
+    names = ("one", "two")
+    for name in names:
+        database.ask(name, rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
+    for name in names:
+        database.wait_synced(name)
+    for number in range(3):
+        before, mark = {name: database.credentials(name) for name in names}, tenant.cluster.audit_mark()
+        count = generation(database, "web")
+        for name in names:
+            tenant.bao.admin.revoke(database.lease_id(name))
+        for name in names:
+            refresh = {"vault-secrets-operator.github.io/refresh": f"{number}"}
+            tenant.patch(KIND, name, {"metadata": {"annotations": refresh}})
+        for name in names:
+            wait_replaced(database, name, before[name])
+        tenant.wait(partial(restarted_last, operator, tenant, mark), f"the last restart of round {number}")
+        for name in names:
+            database.wait_synced(name)
+        assert generation(database, "web") > count
+
+
+def restarted_last(operator: Operator, tenant: Tenant, since: int) -> bool:
+    """Whether both Secrets were written, and a restart came in after the last of them was answered."""
+    found = [one for one in operator.requests(since) if one.namespace == tenant.namespace and one.verb == "patch"]
+    writes = [one.answered for one in found if one.resource == "secrets"]
+    restarts = [one.received for one in found if one.resource == "deployments" and one.code < 400]
+    return len(writes) == 2 and bool(restarts) and max(restarts) >= max(writes)
 
 
 def test_a_lease_revoked_in_vault_is_replaced_at_its_next_renewal(operator: Operator, database: Database) -> None:

@@ -1,19 +1,25 @@
 """VaultPKISecret on real servers: OpenBao's PKI engine."""
 
+import socket
 import ssl
+from base64 import b64decode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
+from testenv.certificates import Pair
 from tests.support.evidence import Watch
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
+from tests.support.tls_server import showing
 
 KIND = "VaultPKISecret"
+TLS = "kubernetes.io/tls"
 
 
 @pytest.fixture
@@ -58,17 +64,24 @@ def serials(tenant: Tenant, mount: str) -> list[str]:
 
 
 def test_a_tls_secret_loads_and_verifies(operator: Operator, tenant: Tenant, pki: str, tmp_path: Path) -> None:
-    """tls.crt holds certificate and chain, tls.key its key (behaviour.md section 7.4)."""
+    """tls.crt holds certificate and chain, tls.key its key (behaviour.md section 7.4).
+
+    Clients that trust only the root, or only the issuing CA of the answer, shake hands with a server that shows them.
+    """
     watch = Watch(operator, tenant)
-    tenant.certify(
-        "web", mount=pki, role="web", altNames=["alt.example.com"], destination={"type": "kubernetes.io/tls"}
-    )
+    tenant.certify("web", mount=pki, role="web", altNames=["alt.example.com"], destination={"type": TLS})
     wait_synced(tenant, "web")
     data = tenant.data("web")
     assert data is not None
     (tmp_path / "tls.crt").write_bytes(data["tls.crt"])
     (tmp_path / "tls.key").write_bytes(data["tls.key"])
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    root = tenant.bao.admin.read(f"{pki}-root/cert/ca")["data"]["certificate"]
+    with showing(Pair(tmp_path / "tls.crt", tmp_path / "tls.key")) as address:
+        for name in ("web.example.com", "alt.example.com"):
+            for authority in (root, data["ca.crt"].decode()):
+                shake_hands(address, name, authority)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shake_hands(address, "other.example.com", root)
     status = tenant.status(KIND, "web")
     assert status["valid"] is True
     assert status["serialNumber"].replace(":", "") == f"{certificate(tenant, 'web').serial_number:x}".zfill(
@@ -93,6 +106,44 @@ def test_a_certificate_that_cannot_be_rendered_is_revoked(operator: Operator, te
     assert not revoked(tenant, pki, serial(tenant, "web"))
 
 
+def shake_hands(address: str, name: str, authority: str) -> None:
+    """As a client that trusts `authority` alone, be it an intermediate one, and asks for `name`."""
+    context = ssl.create_default_context(cadata=authority)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    host, _, port = address.removeprefix("https://").partition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as connection,
+        context.wrap_socket(connection, server_hostname=name) as secure,
+    ):
+        secure.sendall(b".")
+
+
+def test_each_format_gives_a_pair(operator: Operator, tenant: Tenant, pki: str, tmp_path: Path) -> None:
+    """PEM and bundles load as TLS Secrets; DER comes as base64 text, key and certificate belong together (api 4.6)."""
+    for form in ("pem", "pem_bundle", "der"):
+        tenant.certify(form.replace("_", "-"), mount=pki, role="web", format=form, destination={"type": TLS})
+    for name in ("pem", "pem-bundle"):
+        wait_synced(tenant, name)
+        data = tenant.data(name)
+        assert data is not None
+        assert (b"PRIVATE KEY" in data["certificate"]) is (name == "pem-bundle")
+        assert b"PRIVATE KEY" not in data["tls.crt"]
+        for key in ("tls.crt", "tls.key"):
+            (tmp_path / f"{name}-{key}").write_bytes(data[key])
+        pair = [tmp_path / f"{name}-{key}" for key in ("tls.crt", "tls.key")]
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair[0], pair[1])
+        shown = x509.load_pem_x509_certificates(data["tls.crt"])
+        assert shown[0].issuer == shown[1].subject
+        assert len(set(shown)) == len(shown)
+    wait_synced(tenant, "der")
+    data = tenant.data("der")
+    assert data is not None
+    found = x509.load_der_x509_certificate(b64decode(data["certificate"]))
+    private = load_der_private_key(b64decode(data["private_key"]), None)
+    assert private.public_key() == found.public_key()
+    assert tenant.status(KIND, "der")["expiration"] == int(found.not_valid_after_utc.timestamp())
+
+
 def test_r25_a_certificate_is_replaced_before_it_ends(operator: Operator, tenant: Tenant, pki: str) -> None:
     """At the offset before its end, and the workload restarts once for it."""
     tenant.deployment("web")
@@ -115,20 +166,45 @@ def test_r25_a_certificate_is_replaced_before_it_ends(operator: Operator, tenant
 
 
 def test_r26_a_changed_name_gives_one_new_certificate(operator: Operator, tenant: Tenant, pki: str) -> None:
-    """And what enters no request issues nothing (regressions R26, R27)."""
-    tenant.certify("web", mount=pki, role="web")
+    """And one restart; so does a name that goes. What enters no request issues nothing (regressions R26, R27)."""
+    tenant.deployment("web")
+    targets = [{"kind": "Deployment", "name": "web"}]
+    tenant.certify("web", mount=pki, role="web", rolloutRestartTargets=targets)
     wait_synced(tenant, "web")
     first = serial(tenant, "web")
     watch = Watch(operator, tenant)
     tenant.patch(KIND, "web", {"spec": {"expiryOffset": "1h", "destination": {"labels": {"team": "a"}}}})
     wait_synced(tenant, "web")
     assert serial(tenant, "web") == first
-    tenant.patch(KIND, "web", {"spec": {"altNames": ["new.example.com"]}})
-    tenant.wait(lambda: serial(tenant, "web") != first, "a new certificate", timeout=5)
-    names = certificate(tenant, "web").extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert "new.example.com" in names.get_values_for_type(x509.DNSName)
-    issued = [one for one in tenant.bao.requests(since=watch.vault) if one.path == f"{pki}/issue/web"]
-    assert len(issued) == 1
+    assert generation(tenant) == 1
+    for number, names in enumerate((["new.example.com"], None), start=1):
+        before = serial(tenant, "web")
+        tenant.patch(KIND, "web", {"spec": {"altNames": names}})
+        tenant.wait(partial(replaced, tenant, before), "a new certificate", timeout=5)
+        wait_synced(tenant, "web")
+        assert alternatives(certificate(tenant, "web")) == {"web.example.com", *(names or [])}
+        issued = [one for one in tenant.bao.requests(since=watch.vault) if one.path == f"{pki}/issue/web"]
+        assert len(issued) == number
+        assert generation(tenant) == 1 + number
+
+
+def replaced(tenant: Tenant, before: str) -> bool:
+    """Whether the Secret and the status have another certificate than `before`."""
+    data = tenant.data("web") or {}
+    return data.get("serial_number", b"").decode() == serial(tenant, "web") != before
+
+
+def alternatives(one: x509.Certificate) -> set[str]:
+    """The DNS names that it is for."""
+    names = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names.get_values_for_type(x509.DNSName))
+
+
+def generation(tenant: Tenant) -> int:
+    """How often the Deployment ``web`` was changed, its creation included."""
+    found = tenant.get("Deployment", "web")
+    assert found is not None
+    return int(found["metadata"]["generation"])
 
 
 def test_a_refused_request_keeps_the_certificate_and_says_why(operator: Operator, tenant: Tenant, pki: str) -> None:

@@ -19,6 +19,8 @@ from vso.controllers.rbac import Installation, as_yaml
 ROOT: Final = Path(__file__).parents[2]
 NAMESPACE: Final = "vault-secrets-operator-system"
 _ACCOUNT: Final = "vault-secrets-operator-controller-manager"
+POD_UID: Final = "00000000-0000-0000-0000-0000000000ab"
+"""The Pod that the shared operator says it runs in."""
 ACCOUNT: Final = f"{NAMESPACE}/{_ACCOUNT}"
 USER: Final = f"system:serviceaccount:{NAMESPACE}:{_ACCOUNT}"
 

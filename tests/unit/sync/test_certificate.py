@@ -1,9 +1,11 @@
 """When certificates are due, and Java's keystores read by Java (regressions R25; D04, D24)."""
 
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vso.base import Sensitive
-from vso.sync.certificate import Renewal, Validity, replace_at, validity_of
+from vso.sync.certificate import Renewal, Validity, compose, replace_at, validity_of
 from vso.sync.keystore import ALIAS, keystore
 from vso.vault import Certificate
 
@@ -96,3 +98,75 @@ def test_the_validity_is_read_from_pem_bundles_and_der() -> None:
     assert validity_of({"certificate": b"none", "tls.crt": pem}) == valid
     assert validity_of({"certificate": b"none"}) is None
     assert validity_of({}) is None
+
+
+KEY = "-----BEGIN EC PRIVATE KEY-----\nkey\n-----END EC PRIVATE KEY-----"
+
+
+def block(text: str) -> str:
+    """A certificate, as far as `compose` looks at it."""
+    return f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----"
+
+
+LEAF, MIDDLE, ROOT = block("leaf"), block("middle"), block("root")
+PEM = {"certificate": LEAF, "private_key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(
+            {**PEM, "issuing_ca": MIDDLE, "ca_chain": [MIDDLE, ROOT]},
+            {"tls.crt": f"{LEAF}\n{MIDDLE}\n{ROOT}", "tls.key": KEY, "ca.crt": MIDDLE},
+            id="a chain",
+        ),
+        pytest.param(
+            {**PEM, "issuing_ca": ROOT},
+            {"tls.crt": f"{LEAF}\n{ROOT}", "tls.key": KEY, "ca.crt": ROOT},
+            id="no chain",
+        ),
+        pytest.param(
+            {**PEM, "ca_chain": [MIDDLE]}, {"tls.crt": f"{LEAF}\n{MIDDLE}", "tls.key": KEY}, id="a chain without issuer"
+        ),
+        pytest.param(PEM, {"tls.crt": LEAF, "tls.key": KEY}, id="neither"),
+        pytest.param(
+            {
+                "certificate": f"{KEY}\n{LEAF}\n{MIDDLE}",
+                "private_key": KEY,
+                "issuing_ca": MIDDLE,
+                "ca_chain": [MIDDLE, ROOT],
+            },
+            {"tls.crt": f"{LEAF}\n{MIDDLE}\n{ROOT}", "tls.key": KEY, "ca.crt": MIDDLE},
+            id="a bundle: no key in tls.crt, nothing twice",
+        ),
+        pytest.param(
+            {"certificate": "TEVBRg==", "private_key": "S0VZ", "issuing_ca": "TUlE", "ca_chain": ["TUlE"]},
+            {"tls.crt": "TEVBRg==\nTUlE", "tls.key": "S0VZ", "ca.crt": "TUlE"},
+            id="der",
+        ),
+    ],
+)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_tls_secret_has_certificate_chain_and_key(
+    answer: dict[str, Any], expected: dict[str, str], *, filtered: bool
+) -> None:
+    """Also where filters left none of the fields; the chain of the answer becomes text only if it is there (7.4)."""
+    rendered = {} if filtered else {name: as_rendered(value) for name, value in answer.items()}
+    chain = answer.get("ca_chain", [])
+    one = Certificate(
+        serial_number="07",
+        certificate=Sensitive(answer["certificate"]),
+        private_key=Sensitive(answer["private_key"]),
+        issuing_ca=answer.get("issuing_ca", ""),
+        ca_chain=tuple(chain),
+        data=Sensitive(b"{}"),
+    )
+    fields = {**rendered, "ca_chain": "\n".join(chain).encode()} if rendered and chain else rendered
+    keys = {name: text.encode() for name, text in expected.items()}
+    assert compose(rendered, one, tls=True) == {**fields, **keys}
+    assert compose(rendered, one, tls=False) == fields
+
+
+def as_rendered(value: str | list[str]) -> bytes:
+    """A field of the answer as a Secret holds it: texts as they are, lists as JSON."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
