@@ -95,6 +95,9 @@ def apiserver(port: int, *, etcd: str, keys: Keys, files: Files) -> list[str]:
             "service-account-key-file": str(keys.tokens.certificate),
             "service-account-signing-key-file": str(keys.tokens.key),
             "authorization-mode": "RBAC",
+            # Beta, and off by default: operators may take a CA from there.
+            "feature-gates": "ClusterTrustBundle=true",
+            "runtime-config": "certificates.k8s.io/v1beta1/clustertrustbundles=true",
             # As in the clusters of users, where CSI drivers need it.
             "allow-privileged": "true",
             "audit-policy-file": str(files.audit_policy),

@@ -228,29 +228,39 @@ def test_a_ca_file_is_read_below_the_administrators_directory_alone(team: Tenant
         shared.delete("VaultConnection", name)
 
 
-def test_d39_the_ca_may_stand_in_a_configmap_and_be_exchanged_there(team: Tenant, tmp_path: Path) -> None:
-    """A wrong one gives a condition about the certificate; corrected, requests go on by themselves."""
+@pytest.mark.parametrize("source", ["ConfigMap", "ClusterTrustBundle"])
+def test_d39_the_ca_may_stand_in_another_object_and_be_exchanged_there(
+    team: Tenant, tmp_path: Path, source: str
+) -> None:
+    """One that is missing is named, a wrong one gives a condition about the certificate; corrected, all is well."""
     with OpenBao(tls=True) as first, harness.running(team.cluster, tmp_path, *ALONE):
         first.admin.enable_kubernetes_auth("kubernetes", team.cluster)
-        first.admin.enable_kv(team.mount)
-        first.admin.policy(team.namespace, f'path "{team.mount}/*" {{ capabilities = ["read"] }}')
-        first.admin.kubernetes_role(
-            "kubernetes", team.namespace, policies=[team.namespace], namespaces=[team.namespace], audience="vault"
-        )
-        first.admin.put_kv(team.mount, "app", {"user": "alice"})
-        path = f"/api/v1/namespaces/{team.namespace}/configmaps"
-        other = team.cluster.request("GET", f"{path}/kube-root-ca.crt")["data"]["ca.crt"]
-        body = {"metadata": {"name": "ca"}, "data": {"bundle": other}}
-        team.cluster.request("POST", path, {"apiVersion": "v1", "kind": "ConfigMap", **body})
-        ca = {"configMapRef": {"name": "ca", "key": "bundle"}}
-        team.create("VaultConnection", "vault", spec={"address": first.address, "extensions": {"ca": ca}})
-        team.create("VaultAuth", "vault", spec=team.auth_spec())
-        team.sync("app")
-        team.wait_failed("app", "certificate")
-        team.cluster.request(
-            "PATCH",
-            f"{path}/ca",
-            {"data": {"bundle": first.ca_pem}},
-            content_type="application/merge-patch+json",
-        )
-        team.wait_data("app", user="alice")
+        own = settle(team, first)
+        own.put("app", {"user": "alice"})
+        name = f"ca-{team.namespace}"
+        shared = source == "ClusterTrustBundle"
+        ca: Json = {"clusterTrustBundle": name} if shared else {"configMapRef": {"name": name, "key": "bundle"}}
+        own.create("VaultConnection", "vault", spec={"address": first.address, "extensions": {"ca": ca}})
+        own.create("VaultAuth", "vault", spec=own.auth_spec())
+        own.sync("app")
+        own.wait_failed("app", f"{source} {name if shared else f'{own.namespace}/{name}'}, which does not exist")
+        other = team.cluster.request("GET", f"/api/v1/namespaces/{team.namespace}/configmaps/kube-root-ca.crt")
+        place = bundle(team, source, name, other["data"]["ca.crt"])
+        own.wait_failed("app", "certificate")
+        right: Json = {"spec": {"trustBundle": first.ca_pem}} if shared else {"data": {"bundle": first.ca_pem}}
+        team.cluster.request("PATCH", place, right, content_type="application/merge-patch+json")
+        own.wait_data("app", user="alice")
+        team.cluster.request("DELETE", place)
+
+
+def bundle(team: Tenant, source: str, name: str, pem: str) -> str:
+    """Create an object that holds a CA; its path."""
+    if source == "ConfigMap":
+        path, version = f"/api/v1/namespaces/{team.namespace}/configmaps", "v1"
+        member: Json = {"data": {"bundle": pem}}
+    else:
+        path, version = "/apis/certificates.k8s.io/v1beta1/clustertrustbundles", "certificates.k8s.io/v1beta1"
+        member = {"spec": {"trustBundle": pem}}
+    body = {"apiVersion": version, "kind": source, "metadata": {"name": name}, **member}
+    team.cluster.request("POST", path, body)
+    return f"{path}/{name}"

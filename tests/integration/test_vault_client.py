@@ -17,6 +17,7 @@ from aiohttp import web
 from testenv import OpenBao
 from testenv.certificates import Authority
 from testenv.port import free_port
+from tests.support.forward import forward_proxy
 from vso.base import Sensitive, SystemClock
 from vso.vault import (
     BadAnswer,
@@ -613,6 +614,49 @@ async def test_a_proxy_of_the_environment_is_used(bao: OpenBao) -> None:
     assert str(proxy.seen[0].url).startswith("http://vault.test.internal:8200/v1/one/x")
     assert proxy.header("X-Vault-Namespace") == [None]
     assert proxy.header("X-Vault-Token") == [None]
+
+
+def beyond(address: str) -> str:
+    """The same server by an address of this machine that proxies of the environment do not exempt, as loopback is."""
+    return address.replace("127.0.0.1", "0.0.0.0")
+
+
+def dead_proxies() -> dict[str, str]:
+    """An environment with proxies that nobody runs."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    return {"HTTP_PROXY": dead, "HTTPS_PROXY": dead}
+
+
+async def test_d38_the_proxy_of_the_connection_comes_before_that_of_the_environment(
+    bao: OpenBao, authority: Authority
+) -> None:
+    """To https by a tunnel, in which neither token nor path shows; to http as plain requests."""
+    bao.admin.put_kv("one", "behind", {"x": "1"})
+    async with forward_proxy() as proxy, front(bao.address, serving(authority)) as before:
+        secure: dict[str, Any] = {"address": beyond(before.url), "ca_pem": authority.pem, "tls_server_name": HOST}
+        plain: dict[str, Any] = {"address": beyond(bao.address)}
+        for fields in (secure, plain):
+            connection = Connection(**fields, proxy=proxy.url)
+            async with Transport(connection, user_agent="vso", clock=CLOCK, environ=dead_proxies()) as through:
+                assert (await read(through, "one/behind")).data.reveal() == b'{"x":"1"}'
+            if fields is secure:
+                assert [word for word in (b"X-Vault-Token", b"one/behind") if word in proxy.passed] == []
+    assert proxy.asked == [
+        f"CONNECT {beyond(before.url).removeprefix('https://')} HTTP/1.1",
+        f"GET {beyond(bao.address)}/v1/one/behind HTTP/1.1",
+    ]
+    assert len(before.seen) == 1
+
+
+async def test_d38_a_connection_may_go_without_any_proxy(bao: OpenBao) -> None:
+    """By ``none`` it passes by that of the environment, which is dead."""
+    bao.admin.put_kv("one", "direct", {"x": "1"})
+    straight, default = (Connection(address=beyond(bao.address), proxy=proxy) for proxy in ("none", ""))
+    async with Transport(straight, user_agent="vso", clock=CLOCK, environ=dead_proxies()) as through:
+        assert (await read(through, "one/direct")).data.reveal() == b'{"x":"1"}'
+    async with Transport(default, user_agent="vso", clock=CLOCK, environ=dead_proxies()) as through:
+        with pytest.raises(Unreachable, match="proxy cannot be reached"):
+            await read(through, "one/direct")
 
 
 async def test_a_dead_proxy_is_named() -> None:
