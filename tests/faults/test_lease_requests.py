@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from tests.faults.gateway import Gateway, Reply, Rule, Where
 from tests.faults.lab import ALONE, settle
 from tests.support import operator as harness
 from tests.support.database import KIND, Database, new_database, remove_database
-from tests.support.evidence import Watch, conditions, timed
+from tests.support.evidence import MOST_ABSENT, Watch, absences, conditions, timed
 from tests.support.operator import NAMESPACE
 from tests.support.tenant import Json, Tenant
 
@@ -87,11 +88,12 @@ def asked(team: Tenant, base: Database, since: int) -> list[str]:
 def test_r27_labels_annotations_and_type_of_leases_and_certificates_follow_without_a_new_one(
     base: Database, arena: Cluster, tmp_path: Path
 ) -> None:
-    """Within five seconds, without a restart, a lease or a certificate."""
+    """Within five seconds, without a restart, a lease or a certificate; for a new type the Secret is absent briefly."""
     team = base.tenant
-    with harness.running(arena, tmp_path, *ALONE):
+    with harness.running(arena, tmp_path, *ALONE), ExitStack() as stack:
         team.connect()
         both(base)
+        gaps = {name: stack.enter_context(absences(team, name)) for name in ("creds", "pair")}
         kept, before, since = held(base), restarts(team), team.bao.mark()
         for change, there in CHANGES:
             for kind, name in ((KIND, "creds"), (PKI, "pair")):
@@ -99,6 +101,11 @@ def test_r27_labels_annotations_and_type_of_leases_and_certificates_follow_witho
                 shows = partial(team.wait, partial(shown, team, name, there), f"{change} on {name}")
                 timed(f"{kind} {change}", shows, limit=REPAIR)
                 team.wait_synced(name, kind=kind)
+        for name, seen in gaps.items():
+            team.wait(lambda seen=seen: bool(seen), f"the watch to show the new {name}")  # type: ignore[misc]
+            print(f"{name} absent: {seen}")
+            assert len(seen) == 1
+            assert seen[0] < MOST_ABSENT
         assert asked(team, base, since) == []
         assert (held(base), restarts(team)) == (kept, before)
         assert base.works("creds")

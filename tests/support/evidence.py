@@ -1,19 +1,26 @@
 """What can be proved from outside: requests that reached either server, and MACs computed independently."""
 
+import contextlib
 import hashlib
 import hmac
+import http.client
 import json
+import socket
+import threading
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from testenv import Cluster
 from tests.support.operator import NAMESPACE, Operator
 from tests.support.tenant import Json, Tenant
 
 _WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
+MOST_ABSENT: Final = 3.0
+"""Seconds that a Secret may be absent while its type changes; one is aimed at, on a machine with time (R27)."""
 _SECRETS: Final = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 
 
@@ -102,6 +109,38 @@ def timed(what: str, wait: Callable[[], Any], *, limit: float) -> float:
     print(f"{what}: {seconds:.3f} s")
     assert seconds < limit, f"{what} took {seconds:.1f} s"
     return seconds
+
+
+@contextlib.contextmanager
+def absences(tenant: Tenant, name: str) -> Iterator[list[float]]:
+    """Seconds that Secret `name`, which exists, is absent each time it is deleted and made, as a watch sees it."""
+    found: list[float] = []
+    cluster = tenant.cluster
+    context = cluster.authority.context(cluster.authority.client("watcher", groups=("system:masters",)))
+    connection = http.client.HTTPSConnection(urlsplit(cluster.server).netloc, context=context)
+    version = (tenant.get("Secret", name) or {})["metadata"]["resourceVersion"]
+    query = f"watch=1&resourceVersion={version}&fieldSelector=metadata.name={name}"
+    connection.request("GET", f"{tenant.path('Secret')}?{query}")
+    answer = connection.getresponse()
+    thread = threading.Thread(target=_follow, args=(answer, found), daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        connection.sock.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        connection.close()
+
+
+def _follow(answer: http.client.HTTPResponse, found: list[float]) -> None:
+    gone = None
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+        for line in answer:
+            kind = json.loads(line)["type"]
+            if kind == "DELETED":
+                gone = perf_counter()
+            elif kind == "ADDED" and gone is not None:
+                found.append(perf_counter() - gone)
 
 
 def hmac_key(cluster: Cluster) -> bytes:
