@@ -169,6 +169,51 @@ def test_r21_a_secret_that_cannot_be_read_is_not_taken_for_missing(
     remove_database(database)
 
 
+def test_r21_a_secret_out_of_the_watchs_sight_is_asked_for_before_it_is_taken_for_missing(
+    team: Tenant, arena: Cluster, postgres: Postgres, tmp_path: Path
+) -> None:
+    """With `create` it is asked for once its labels are gone: no new lease while that fails, nor afterwards.
+
+    One that is really deleted gets its new lease once the API server says so, and not before.
+    """
+    database, tenant = new_database(team, postgres), team
+    tenant.connect()
+    with (
+        Gateway(arena.server, authority=arena.authority) as gate,
+        harness.running(arena, tmp_path, "--leader-elect=false", *FLAGS, server=gate.url),
+    ):
+        leases = {}
+        for name in ("stripped", "deleted"):
+            database.role(name, ttl="1h")
+            database.ask(name, role=name)
+        for name in ("stripped", "deleted"):
+            database.wait_synced(name)
+            leases[name] = database.lease_id(name)
+        for reply in (Reply(500, NO), Reply(403, NO), None):
+            path = f"/namespaces/{tenant.namespace}/secrets/"
+            rules = [gate.add(Rule("GET", f"{path}{name}", answer=reply, cut=reply is None)) for name in leases]
+            labels = (tenant.get("Secret", "stripped") or {})["metadata"]["labels"]
+            tenant.patch("Secret", "stripped", {"metadata": {"labels": None}})
+            tenant.delete("Secret", "deleted")
+            for name, rule in zip(leases, rules, strict=True):
+                tenant.wait(partial(often, rule), f"more looks at {name} in vain")
+                tenant.wait_failed(name, "", kind=KIND)
+                assert database.leases(name) == [leases[name]]
+            gate.heal()
+            for name in leases:
+                tenant.wait(lambda name=name: database.works(name), f"{name} to work")  # type: ignore[misc]
+                database.wait_synced(name)
+            assert (tenant.get("Secret", "stripped") or {})["metadata"]["labels"] == labels
+            assert database.leases("stripped") == [leases["stripped"]]
+            tenant.bao.admin.revoke(leases["deleted"])
+            leases["deleted"] = database.lease_id("deleted")
+            assert database.leases("deleted") == [leases["deleted"]]
+    remove_database(database)
+
+
+NO: Final = b'{"kind":"Status","code":500,"message":"no"}'
+
+
 def often(rule: Rule) -> bool:
     """Whether the rule caught some requests."""
     return len(rule.caught) >= 3
