@@ -126,13 +126,13 @@ def most_attempts(seconds: float) -> int:
 
 
 @contextmanager
-def replicas(arena: Cluster, folder: Path) -> Iterator[tuple[Operator, Operator]]:
+def replicas(arena: Cluster, folder: Path, *flags: str) -> Iterator[tuple[Operator, Operator]]:
     """Two of them; the first leads."""
     for name in ("one", "two"):
         (folder / name).mkdir()
-    with harness.running(arena, folder / "one", *FLAGS) as first:
+    with harness.running(arena, folder / "one", *FLAGS, *flags) as first:
         wait_leading(arena, first)
-        with harness.running(arena, folder / "two", *FLAGS) as second:
+        with harness.running(arena, folder / "two", *FLAGS, *flags) as second:
             yield first, second
 
 

@@ -1,16 +1,18 @@
 """R01 and R35: one process ends, another begins, and nothing that is in sync is touched."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from testenv import Cluster
+from testenv import Cluster, Postgres
 from tests.faults.lab import ALONE, replicas, wait_all_synced, wait_leading
 from tests.support import operator as harness
+from tests.support import stored
+from tests.support.database import KIND, Database, new_database, remove_database
 from tests.support.evidence import Watch, wait_quiet
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant
@@ -18,6 +20,7 @@ from tests.support.tenant import Tenant
 RESOURCES: Final = 20
 NAMES: Final = [f"s{number}" for number in range(RESOURCES)]
 TAKE_OVERS: Final = 3
+REFRESH: Final = "vault-secrets-operator.github.io/refresh"
 
 End = Callable[[Operator], object]
 
@@ -36,15 +39,38 @@ def test_r01_a_successor_finds_nothing_to_write_and_nothing_to_restart(
 
 
 def test_r01_a_waiting_replica_finds_nothing_to_write_and_nothing_to_restart(
-    team: Tenant, arena: Cluster, tmp_path: Path
+    team: Tenant, arena: Cluster, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """It has watched all the while, and leads once the dead one's lease is over."""
-    with replicas(arena, tmp_path) as (first, second):
+    """It has watched all the while, and leads once the dead one's lease is over; it renews the leases it finds."""
+    base = new_database(team, postgres)
+    with replicas(arena, tmp_path, "--client-cache-persistence-model=direct-unencrypted") as (first, second):
         watch = prepare(team, first)
+        lease = with_lease(base)
+        watch.again()
         first.kill()
         wait_leading(arena, second)
-        assert_left_alone(team, watch)
+        # A stored login is used only while the ServiceAccount is the one that it was made with.
+        assert_left_alone(team, watch, besides={"get serviceaccounts"})
+        team.patch(KIND, "db", {"metadata": {"annotations": {REFRESH: "1"}}})
+        refreshed = partial(base.status, "db")
+        team.wait(lambda: refreshed().get("extensions", {}).get("refreshed") == "1", "the lease to be renewed")
+        assert base.leases() == [lease] == [base.lease_id("db")]
+        assert base.works("db")
+        assert deployment(team, "db")["metadata"]["generation"] == 1
         assert_works(team)
+    remove_database(base)
+
+
+def with_lease(base: Database) -> str:
+    """Credentials in sync, with a workload, under a login that is stored; the lease."""
+    team = base.tenant
+    base.role(ttl="1h")
+    team.deployment("db")
+    base.ask("db", rolloutRestartTargets=[{"kind": "Deployment", "name": "db"}])
+    base.wait_synced("db")
+    team.wait(lambda: stored.entry_of(team), "the login to be stored")
+    wait_quiet(team)
+    return base.lease_id("db")
 
 
 def prepare(team: Tenant, operator: Operator) -> Watch:
@@ -58,12 +84,12 @@ def prepare(team: Tenant, operator: Operator) -> Watch:
     return Watch(operator, team)
 
 
-def assert_left_alone(team: Tenant, watch: Watch) -> None:
+def assert_left_alone(team: Tenant, watch: Watch, besides: Collection[str] = ()) -> None:
     """After two reads of each by the successor nothing is written, restarted or told."""
     watch.vault = team.bao.mark()
     for name in NAMES:
         team.wait(partial(read_twice, watch, name), f"two reads of {name}")
-    assert watch.requests() == []
+    assert [one for one in watch.requests() if one not in besides] == []
     assert [one["metadata"]["generation"] for one in map(partial(deployment, team), NAMES)] == [1] * RESOURCES
 
 
