@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import Database
 from tests.support.evidence import Watch, conditions, hmac_key, secret_mac
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
@@ -96,18 +97,57 @@ def test_the_mac_in_the_status_is_the_originals(operator: Operator, tenant: Tena
 def test_r23_a_lost_hmac_key_costs_neither_a_write_nor_a_restart(operator: Operator, tenant: Tenant) -> None:
     """MACs of the old key mean: compare with the live Secret."""
     before = prepared(tenant)["status"]["secretMAC"]
-    with stopped(operator):
-        path = "/api/v1/namespaces/vault-secrets-operator-system/secrets/vso-cc-storage-hmac-key"
-        old = tenant.cluster.request("GET", path)["data"]["key"]
-        tenant.cluster.request("DELETE", path)
-        watch = Watch(operator, tenant)
-    assert hmac_key(tenant.cluster) != b64decode(old)
+    watch = restart_without_key(operator, tenant)
     tenant.wait(
         lambda: (tenant.get("VaultStaticSecret", "app") or {})["status"]["secretMAC"] != before, "a MAC of the new key"
     )
     watch.wait_reads("app", 2)
     assert watch.writes("secrets") == []
     assert watch.writes("deployments") == []
+
+
+def restart_without_key(operator: Operator, tenant: Tenant) -> Watch:
+    """Start the operator anew, over a key Secret that was deleted meanwhile; what it asks from then on."""
+    with stopped(operator):
+        path = "/api/v1/namespaces/vault-secrets-operator-system/secrets/vso-cc-storage-hmac-key"
+        old = tenant.cluster.request("GET", path)["data"]["key"]
+        tenant.cluster.request("DELETE", path)
+        watch = Watch(operator, tenant)
+    assert hmac_key(tenant.cluster) != b64decode(old)
+    return watch
+
+
+def test_r23_a_lost_hmac_key_costs_certificates_and_static_roles_nothing(
+    operator: Operator, database: Database
+) -> None:
+    """No write, no restart and no new certificate, though each static role is read again."""
+    tenant, pki = database.tenant, f"pki-{database.tenant.namespace}"
+    admin = tenant.bao.admin
+    admin.enable_pki(pki, "Test CA")
+    admin.pki_role(pki, "web")
+    mounts = (tenant.mount, database.mount, pki)
+    admin.policy(
+        tenant.namespace, "\n".join(f'path "{one}/*" {{ capabilities = ["read", "update"] }}' for one in mounts)
+    )
+    secrets = {"VaultPKISecret": "web", "VaultDynamicSecret": "role"}
+    targets = {name: [{"kind": "Deployment", "name": name}] for name in secrets.values()}
+    for name in targets:
+        tenant.deployment(name)
+    database.static_role("role", rotation_period="24h")
+    tenant.certify("web", mount=pki, role="web", rolloutRestartTargets=targets["web"])
+    often = {"refreshAfter": "2s", "renewalPercent": 40, "allowStaticCreds": False}
+    database.ask_static("role", role="role", rolloutRestartTargets=targets["role"], **often)
+    before = {kind: tenant.wait_synced(name, kind=kind)["status"] for kind, name in secrets.items()}
+    watch = restart_without_key(operator, tenant)
+    path = f"{database.mount}/static-creds/role"
+    tenant.wait(
+        lambda: sum(one.path == path for one in tenant.bao.requests(since=watch.vault)) >= 3, "three reads of the role"
+    )
+    assert watch.writes("secrets") == []
+    assert watch.writes("deployments") == []
+    assert tenant.status("VaultPKISecret", "web")["serialNumber"] == before["VaultPKISecret"]["serialNumber"]
+    assert [one for one in tenant.bao.requests(since=watch.vault) if one.path == f"{pki}/issue/web"] == []
+    admin.delete(f"sys/mounts/{pki}")
 
 
 def test_an_empty_transformation_left_in_the_spec_is_accepted(operator: Operator, tenant: Tenant) -> None:

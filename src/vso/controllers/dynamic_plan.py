@@ -9,9 +9,11 @@ from enum import Enum, StrEnum
 from random import Random
 from typing import Final
 
+from msgspec import structs
+
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultStaticCredsMetaData
 from vso.controllers.member import seconds_of
-from vso.sync import Destination, RefreshBounds, lease_horizon
+from vso.sync import Destination, RefreshBounds, Signer, lease_horizon
 from vso.vault import StaticCreds
 
 NEVER_ENDS: Final = -1
@@ -129,6 +131,18 @@ def _reason_to_fetch(view: View) -> SyncReason | None:
     if status.secret_lease.id and ends is not None and view.now >= ends:
         return SyncReason.TOKEN_ROTATED
     return None
+
+
+def comparable(wanted: VaultDynamicSecret, signer: Signer) -> VaultDynamicSecret:
+    """`wanted` without what was recorded with an HMAC key that is lost: it can be compared with nothing any more.
+
+    What is in the Secret then counts as what was written (regressions R23).
+    """
+    recorded = wanted.status.extensions
+    if not recorded.restarted_payload or signer.is_comparable(recorded.restarted_payload):
+        return wanted
+    extensions = structs.replace(recorded, inputs="", written="", restarted_payload="")
+    return structs.replace(wanted, status=structs.replace(wanted.status, extensions=extensions))
 
 
 def is_renewable(wanted: VaultDynamicSecret) -> bool:

@@ -26,6 +26,7 @@ from vso.controllers.dynamic_plan import (
     View,
     adopted,
     awaits_rotation,
+    comparable,
     due_at,
     look_again,
     next_act,
@@ -82,7 +83,7 @@ class VaultDynamicSecretReconciler:
             delivery.check(wanted)
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
             live = await delivery.live(wanted)
-            wanted = await self._keeper.recover(wanted, live)
+            wanted = comparable(await self._keeper.recover(wanted, live), self._tools.signer)
             if wanted.key not in self._progress:
                 await self._keeper.attach(wanted, spec)
             view = self._view(wanted, live, self._inputs(wanted, spec, options))

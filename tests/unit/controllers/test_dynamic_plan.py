@@ -27,12 +27,13 @@ from vso.controllers.dynamic_plan import (
     View,
     adopted,
     awaits_rotation,
+    comparable,
     due_at,
     look_again,
     next_act,
     pause,
 )
-from vso.sync import Destination, RefreshBounds
+from vso.sync import Destination, RefreshBounds, Signer
 from vso.vault import StaticCreds
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -254,3 +255,24 @@ def test_a_clock_that_was_set_back_delays_nothing() -> None:
     due = due_at(one, progress, limits=FREE)
     assert due is not None
     assert due <= 600 * 0.77
+
+
+def test_r23_records_of_a_lost_hmac_key_ask_for_nothing() -> None:
+    """What is in the Secret counts as what was written: no new lease, no read, no restart on that account."""
+    old, new = Signer(b"o" * 16), Signer(b"n" * 16)
+    status = leased()
+    recorded = structs.replace(
+        status.extensions,
+        inputs="by the old key",
+        written="by the old key",
+        restarted_payload=old.record("x"),
+        parent_expires=NEVER_ENDS,
+    )
+    one = wanted(structs.replace(status, extensions=recorded))
+    assert comparable(one, old) is one
+    kept = comparable(one, new)
+    progress = adopted(kept, LIVE, fresh=FRESH, unix=START, payload=new.record(kept.status.extensions.written))
+    assert progress is not None
+    assert progress.restart == ""
+    assert look(kept, progress)[0] is Act.KEEP
+    assert adopted(one, LIVE, fresh=FRESH, unix=START, payload="") is None
