@@ -52,12 +52,13 @@ class Outage:
     trace: Trace = Trace.REQUESTS
 
 
+CUT: Final = "failed: the connection was lost"
 OUTAGES: Final = {
     "sealed": Outage(lambda bao, _: bao.seal(), lambda bao, _: bao.unseal(), "sealed", durable=True),
     "killed": Outage(
         lambda bao, _: bao.kill(),
         lambda bao, _: bao.start(),
-        "failed: the connection was lost",
+        CUT,
         durable=True,
         trace=Trace.CONNECTIONS,
     ),
@@ -168,7 +169,8 @@ def arrange(stack: ExitStack, outage: Outage, *, cluster: Cluster, bao: OpenBao)
 def test_r11_an_outage_is_told_and_costs_no_data_no_write_and_few_requests(sites: dict[str, Site], name: str) -> None:
     """At most 15 requests a minute for thirty resources; the Secrets are not touched, nothing is restarted."""
     site = sites[name]
-    assert [one for one in site.messages if site.outage.word not in one] == []
+    # A request that was under way as the outage began may have been cut, and is then what is told of it.
+    assert [one for one in site.messages if site.outage.word not in one and CUT not in one] == []
     assert site.per_minute <= PER_MINUTE
     assert len(site.before) == RESOURCES + 1
     assert versions(site.tenant) == site.before

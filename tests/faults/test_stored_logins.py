@@ -290,6 +290,7 @@ def identity(entry: Json) -> tuple[str, str]:
     return entry["metadata"]["name"], entry["metadata"]["uid"]
 
 
+@pytest.mark.timeout(600)  # ten thousand Secrets are made and removed
 def test_r14c_ten_thousand_stored_logins_do_not_delay_the_start(team: Tenant, tmp_path: Path) -> None:
     """Ready within 10 s of the start of the process; the model none removes them."""
     count, port = 10_000, free_port()

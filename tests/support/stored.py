@@ -31,7 +31,7 @@ def entry_of(tenant: Tenant) -> Json | None:
     found = [
         one
         for one in entries(tenant.cluster).values()
-        if one["metadata"]["labels"]["provider/namespace"] == tenant.namespace
+        if one["metadata"]["labels"].get("provider/namespace") == tenant.namespace
     ]
     assert len(found) <= 1, found
     return found[0] if found else None
