@@ -136,10 +136,11 @@ def _reason_to_fetch(view: View) -> SyncReason | None:
 def comparable(wanted: VaultDynamicSecret, signer: Signer) -> VaultDynamicSecret:
     """`wanted` without what was recorded with an HMAC key that is lost: it can be compared with nothing any more.
 
-    What is in the Secret then counts as what was written (regressions R23).
+    What is in the Secret then counts as what was written (regressions R23). Not so for a lease: the key may be that of
+    another installation, which handed the resource over and does not keep the lease's token alive any more (R32).
     """
-    recorded = wanted.status.extensions
-    if not recorded.restarted_payload or signer.is_comparable(recorded.restarted_payload):
+    recorded, lease = wanted.status.extensions, wanted.status.secret_lease.id
+    if lease or not recorded.restarted_payload or signer.is_comparable(recorded.restarted_payload):
         return wanted
     extensions = structs.replace(recorded, inputs="", written="", restarted_payload="")
     return structs.replace(wanted, status=structs.replace(wanted.status, extensions=extensions))

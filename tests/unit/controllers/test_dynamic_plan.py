@@ -257,22 +257,29 @@ def test_a_clock_that_was_set_back_delays_nothing() -> None:
     assert due <= 600 * 0.77
 
 
-def test_r23_records_of_a_lost_hmac_key_ask_for_nothing() -> None:
-    """What is in the Secret counts as what was written: no new lease, no read, no restart on that account."""
-    old, new = Signer(b"o" * 16), Signer(b"n" * 16)
-    status = leased()
-    recorded = structs.replace(
-        status.extensions,
-        inputs="by the old key",
-        written="by the old key",
-        restarted_payload=old.record("x"),
-        parent_expires=NEVER_ENDS,
+def recorded_by(key: Signer, status: VaultDynamicSecretStatus) -> VaultDynamicSecret:
+    """A resource in sync, with the records of an operator that has `key`."""
+    extensions = structs.replace(
+        status.extensions, inputs="by its key", written="by its key", restarted_payload=key.record("x")
     )
-    one = wanted(structs.replace(status, extensions=recorded))
+    return wanted(structs.replace(status, extensions=extensions))
+
+
+def test_r23_records_of_a_lost_hmac_key_ask_for_no_write_of_rotated_credentials() -> None:
+    """What is in the Secret counts as what was written, and there is no restart on that account."""
+    old, new = Signer(b"o" * 16), Signer(b"n" * 16)
+    one = recorded_by(old, rotated(600))
     assert comparable(one, old) is one
     kept = comparable(one, new)
     progress = adopted(kept, LIVE, fresh=FRESH, unix=START, payload=new.record(kept.status.extensions.written))
     assert progress is not None
     assert progress.restart == ""
     assert look(kept, progress)[0] is Act.KEEP
+    assert adopted(one, LIVE, fresh=FRESH, unix=START, payload="") is None
+
+
+def test_r32_a_lease_that_another_key_is_on_record_for_is_taken_anew() -> None:
+    """It may be another installation's, which does not keep its token alive any more."""
+    one = recorded_by(Signer(b"o" * 16), leased())
+    assert comparable(one, Signer(b"n" * 16)) is one
     assert adopted(one, LIVE, fresh=FRESH, unix=START, payload="") is None
