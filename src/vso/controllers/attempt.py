@@ -49,7 +49,6 @@ class AttemptReason(StrEnum):
 
     INITIAL = "InitialSync"
     UPDATED = "ResourceUpdated"
-    DUE = "InRenewalWindow"
     PERIODIC = "Periodic"
 
 

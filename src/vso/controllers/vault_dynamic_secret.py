@@ -319,8 +319,8 @@ class VaultDynamicSecretReconciler:
         now, unix = self._clock.monotonic(), self._clock.now().timestamp()
         delays = [self._horizon(wanted, progress), self._delivery.calm_in(wanted)]
         ends = self._replace_at(wanted.key, progress) if wanted.status.secret_lease.id else None
-        delays += [None if ends is None else ends - now]
-        delays += [self._delivery.attempts.delay(wanted.key) if progress.restart else None]
+        delays.append(None if ends is None else ends - now)
+        delays.append(self._delivery.attempts.delay(wanted.key) if progress.restart else None)
         # What is overdue was tried in vain.
         waits = [one.after - unix for one in wanted.status.extensions.to_revoke]
         delays += [one + 1.0 if one > 0 else _RETRY_SWEEP for one in waits]

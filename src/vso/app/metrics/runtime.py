@@ -13,7 +13,7 @@ _EXPECTED: Final = frozenset({("get", "404"), ("delete", "404"), ("watch", "410"
 """Answers that belong to the job; so does any 409, after which the state is read again."""
 _CONFLICT: Final = "409"
 _FIRST_FAILURE: Final = 400
-NO_ANSWER: Final = "<error>"
+_NO_ANSWER: Final = "<error>"
 
 
 class RuntimeMetrics:
@@ -104,7 +104,7 @@ class RuntimeMetrics:
 
 
 def _is_failure(seen: RequestSeen) -> bool:
-    if seen.code == NO_ANSWER:
+    if seen.code == _NO_ANSWER:
         return True
     if int(seen.code) < _FIRST_FAILURE or seen.code == _CONFLICT:
         return False
