@@ -13,6 +13,9 @@ STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; }
 CODE := src tests testenv tools bench
 PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs mkdocs.yml Makefile Dockerfile pyproject.toml .ci/run
 TIERS := unit property peers integration faults
+# The tests of a file stay together in one worker, and each worker has servers of its own. WORKERS=0: no workers at all.
+WORKERS ?= logical
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --maxprocesses=4 --dist=loadfile
 
 .PHONY: help
 help: ## Show this help
@@ -28,18 +31,23 @@ $(STAMP):
 demo: engine ## Show the operator at work on real servers; KEEP=1 leaves them running, CONTEXT=name uses a cluster of yours
 	@$(PYTHON) -m testenv.demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)')
 
-# One tier after the other even under -j: two sets of servers at once would only slow each other down.
+# One tier after the other even under -j: the workers of one keep the machine busy. What ARGS choose is in some tiers
+# only, and a tier without any test would fail, so these run as one.
 .PHONY: test
-test: $(STAMP) ## Run all tests; ARGS='-k name' goes to pytest
+test: $(STAMP) $(if $(ARGS),engine controlplane helm) ## Run all tests; ARGS='-k name' goes to pytest
+ifdef ARGS
+	$(PYTEST) tests $(ARGS)
+else
 	@for tier in $(TIERS); do $(MAKE) --no-print-directory test-$$tier || exit 1; done
+endif
 
 .PHONY: test-unit
 test-unit: engine ## Run the tests of pure functions (seconds)
-	$(PYTHON) -m pytest tests/unit $(ARGS)
+	$(PYTEST) tests/unit $(ARGS)
 
 .PHONY: test-property
 test-property: engine ## Run the hypothesis tests (a minute)
-	$(PYTHON) -m pytest tests/property $(ARGS)
+	$(PYTEST) tests/property $(ARGS)
 
 .PHONY: engine
 engine: $(STAMP) ## Build the template engine, unless it is in the user's cache (half a minute, once)
@@ -47,7 +55,7 @@ engine: $(STAMP) ## Build the template engine, unless it is in the user's cache 
 
 .PHONY: test-peers
 test-peers: engine helm ## Try what others' programs make of it: Go's templates, Helm, promtool, a browser (minutes)
-	$(PYTHON) -m pytest tests/peers $(ARGS)
+	$(PYTEST) tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.
 .PHONY: controlplane
@@ -60,11 +68,11 @@ helm: $(STAMP) ## Build Helm for the tests, unless it is in the PATH or in the u
 
 .PHONY: test-integration
 test-integration: engine controlplane helm ## Run the operator against real servers (minutes)
-	$(PYTHON) -m pytest tests/integration $(ARGS)
+	$(PYTEST) tests/integration $(ARGS)
 
 .PHONY: test-faults
 test-faults: engine controlplane ## Do the same while things break
-	$(PYTHON) -m pytest tests/faults $(ARGS)
+	$(PYTEST) tests/faults $(ARGS)
 
 # The theme advertises its successor otherwise.
 export NO_MKDOCS_2_WARNING := 1
