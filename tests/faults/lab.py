@@ -24,8 +24,12 @@ STEP: Final = LONGEST * (1 + SPREAD)
 FLAGS: Final = (f"--backoff-initial-interval={INITIAL:g}s", f"--backoff-max-interval={LONGEST:g}s")
 ALONE: Final = ("--leader-elect=false", *FLAGS)
 LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{harness.NAMESPACE}/leases/b0d477c0.hashicorp.com"
+LIFE: Final = 15.0
+"""Seconds for which a Lease holds after a renewal was seen."""
+LOOK: Final = 2.4
+"""The most seconds between two looks at it, on a machine with time."""
 TAKE_OVER: Final = 25.0
-"""Seconds within which a waiting replica works after its leader vanished: the lease's 15 s and some work."""
+"""The most to wait for a waiting replica after its leader vanished, on any machine."""
 _WRITES: Final = {"create", "update", "patch", "delete"}
 TRUE: Final = {"SecretSynced", "Ready", "Healthy"}
 
@@ -141,14 +145,20 @@ def identity(operator: Operator) -> str:
     return [str(one["identity"]) for one in operator.lines() if one["msg"] == "starting"][-1]
 
 
-def holder(arena: Cluster) -> str:
-    """Who holds the Lease; empty if nobody does, or ever did."""
+def lease(arena: Cluster) -> Json:
+    """The Lease's spec; empty if it never was."""
     try:
-        return str(arena.request("GET", LEASE)["spec"].get("holderIdentity", ""))
+        found: Json = arena.request("GET", LEASE)["spec"]
     except RequestFailed as error:
         if error.status != http.client.NOT_FOUND:
             raise
-        return ""
+        return {}
+    return found
+
+
+def holder(arena: Cluster) -> str:
+    """Who holds the Lease; empty if nobody does, or ever did."""
+    return holder_of(lease(arena))
 
 
 def turns(arena: Cluster, since: int) -> list[str]:
@@ -169,3 +179,29 @@ def turns(arena: Cluster, since: int) -> list[str]:
 def wait_leading(arena: Cluster, operator: Operator) -> None:
     """Wait until it leads."""
     wait_for(lambda: holder(arena) == identity(operator), what="the replica to lead", timeout=TAKE_OVER)
+
+
+def wait_taken_over(arena: Cluster, operator: Operator) -> None:
+    """Wait until it leads after another vanished without a word; asserts that it did so as the Lease ended.
+
+    It ends `LIFE` after the replica saw the last renewal. How long it took to look is in the API server's log.
+    """
+    mark, seen = arena.audit_mark(), [lease(arena)]
+
+    def taken() -> bool:
+        seen.append(lease(arena))
+        return holder_of(seen[-1]) == identity(operator)
+
+    wait_for(taken, what="the replica to take the Lease", timeout=TAKE_OVER)
+    renewed = [one["renewTime"] for one in seen if holder_of(one) != identity(operator)][-1]
+    took = (datetime.fromisoformat(seen[-1]["acquireTime"]) - datetime.fromisoformat(renewed)).total_seconds()
+    asked = arena.audit(user=harness.USER, since=mark)
+    looks = [datetime.fromisoformat(one.received) for one in asked if (one.verb, one.resource) == ("get", "leases")]
+    slowest = max((after - before).total_seconds() for before, after in pairwise(looks))
+    print(f"taken over {took:.1f} s after the last renewal, with {slowest:.1f} s between looks")
+    assert LIFE < took < LIFE + 2 * max(slowest, LOOK)
+
+
+def holder_of(spec: Json) -> str:
+    """Who holds a Lease."""
+    return str(spec.get("holderIdentity", ""))

@@ -6,6 +6,7 @@ Names and times: behaviour.md 12.2, operations.md 1.8.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from vso.runtime.metrics import LeaderObserver, Silent
 log = structlog.get_logger("runtime.leader")
 
 _SPREAD: Final = 0.2
+_MARGIN: Final = 0.05
+"""Seconds after the end of a Lease at which it is taken, so that one attempt is enough."""
 _RELEASE_LIMIT: Final = 3.0
 
 
@@ -138,7 +141,13 @@ class LeaderElector:
     async def _campaign(self) -> None:
         log.info("waiting for leadership", lease=str(self._config.key), identity=self._config.identity)
         while not await self._attempt():
-            await self._clock.sleep(self._config.retry * (1 + jitter(_SPREAD, self._rng)))
+            await self._clock.sleep(self._pause())
+
+    def _pause(self) -> float:
+        """Until the next attempt to take the Lease; an attempt falls on the end of what another holds."""
+        pause = self._config.retry * (1 + jitter(_SPREAD, self._rng))
+        left = self._end() - self._clock.monotonic()
+        return min(pause, left + _MARGIN) if left > 0 else pause
 
     async def _lead(self, work: Callable[[], Coroutine[None, None, None]]) -> bool:
         """Work until leadership is lost or the work is over; whether it is over."""
@@ -216,7 +225,14 @@ class LeaderElector:
             self._seen = (spec, now)
         if not spec.holder_identity or spec.holder_identity == self._config.identity:
             return True
-        return now >= self._seen[1] + max(self._config.duration, spec.lease_duration_seconds or 0)
+        return now >= self._end()
+
+    def _end(self) -> float:
+        """When the Lease that was seen last is over if it stays as it is; of none, long ago."""
+        if self._seen is None:
+            return -math.inf
+        spec, since = self._seen
+        return since + max(self._config.duration, spec.lease_duration_seconds or 0)
 
     def _mine(self, lease: Lease) -> Lease:
         """`lease`, taken or renewed by this replica now."""

@@ -153,6 +153,25 @@ async def test_a_foreign_lease_is_watched_on_our_own_clock(leases: Leases, clock
         task.cancel()
 
 
+@pytest.mark.parametrize("cut", [0.1 * tenth for tenth in range(40, 60)])
+async def test_a_lease_that_nobody_renews_is_taken_as_it_ends(leases: Leases, clock: FakeClock, cut: float) -> None:
+    """15 s after the waiting replica saw its last renewal, and it looks every 2.4 s at the latest."""
+    one, two = Replica(leases, clock, "one"), Replica(leases, clock, "two")
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one.run()), group.create_task(two.run())]
+        await clock.advance(cut)
+        leases.failure = lambda who: ConnectionFailed("refused") if who == "one" else None
+        renewed = _spec(leases).renew_time
+        await clock.advance(20)
+        acquired = _spec(leases).acquire_time
+        assert (two.at_work(), one.at_work()) == (True, False)
+        assert renewed is not None
+        assert acquired is not None
+        assert 15 < (acquired - renewed).total_seconds() < 15 + 2.4 + 0.1
+        for task in tasks:
+            task.cancel()
+
+
 async def test_work_stops_before_another_can_begin(leases: Leases, clock: FakeClock) -> None:
     """Cut off from the API server: 10 s after the start of the last renewal, then it competes again."""
     one = Replica(leases, clock, "one")
