@@ -255,10 +255,14 @@ NAMESPACE: Final = Kind(Resource("", "v1", "namespaces", "Namespace", namespaced
 EVENT: Final = Kind(Resource("", "v1", "events", "Event"), Event)
 LEASE: Final = Kind(Resource("coordination.k8s.io", "v1", "leases", "Lease"), Lease)
 TOKEN_REQUEST: Final = Kind(Resource("authentication.k8s.io", "v1", "tokenrequests", "TokenRequest"), TokenRequest)
-CLUSTER_TRUST_BUNDLE: Final = Kind(
-    Resource("certificates.k8s.io", "v1beta1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False),
-    ClusterTrustBundle,
+CLUSTER_TRUST_BUNDLES: Final = tuple(
+    Kind(
+        Resource("certificates.k8s.io", version, "clustertrustbundles", "ClusterTrustBundle", namespaced=False),
+        ClusterTrustBundle,
+    )
+    for version in ("v1", "v1beta1", "v1alpha1")
 )
+"""The newest first: which of them a cluster serves depends on its release and on its feature gates."""
 TOKEN_REVIEW: Final = Kind(
     Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False), TokenReview
 )

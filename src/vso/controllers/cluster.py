@@ -1,6 +1,7 @@
 """What logins need of Kubernetes: the credentials, and the settings and CA of a connection."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 from vso.apis import core
@@ -119,11 +120,10 @@ class KubernetesCluster:
         return ca
 
     async def _ca_bundle(self, name: str, connection: Key) -> str:
-        try:
-            bundle = await self._client.get(core.CLUSTER_TRUST_BUNDLE, Key("", name))
-        except NotFound as exc:
-            raise ConnectionInvalid(
-                f"VaultConnection {connection} takes its CA from ClusterTrustBundle {name}, which does not exist, or "
-                "whose API this cluster does not serve: create it, or use extensions.ca.configMapRef"
-            ) from exc
-        return bundle.spec.trust_bundle
+        for kind in core.CLUSTER_TRUST_BUNDLES:
+            with contextlib.suppress(NotFound):
+                return (await self._client.get(kind, Key("", name))).spec.trust_bundle
+        raise ConnectionInvalid(
+            f"VaultConnection {connection} takes its CA from ClusterTrustBundle {name}, which does not exist, or "
+            "whose API this cluster does not serve: create it, or use extensions.ca.configMapRef"
+        )
