@@ -25,10 +25,11 @@ from vso.kube.errors import (
     UnexpectedAnswer,
 )
 from vso.kube.patch import Patch, PatchType, merge_diff
-from vso.kube.transport import RequestSeen
+from vso.kube.transport import NO_ANSWER, RequestSeen
 from vso.kube.watch import Added, Bookmark, Deleted, Modified, WatchEvent
 
 __all__ = [
+    "NO_ANSWER",
     "Added",
     "AlreadyExists",
     "ApiError",

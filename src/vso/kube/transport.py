@@ -25,13 +25,15 @@ CONNECT_TIMEOUT: Final = 10.0
 _REDIRECTION: Final = 300
 _UNAUTHORIZED: Final = 401
 _LARGE_BODY: Final = 2**20
+NO_ANSWER: Final = "<error>"
+"""Stands for the status of a request that got none, as dashboards for client-go know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSeen:
     """One request as metrics count it.
 
-    `seconds` count to the head of the answer, `code` is ``<error>`` if none came.
+    `seconds` count to the head of the answer, `code` is `NO_ANSWER` if none came.
     """
 
     method: str
@@ -148,7 +150,7 @@ class Transport:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         started = self._clock.monotonic()
-        code = "<error>"
+        code = NO_ANSWER
         try:
             with _translated(call, self._config.server):
                 response = await self._pool().request(

@@ -4,7 +4,7 @@ from typing import Final
 
 from vso.app.metrics.family import LONG_DURATIONS, WAITS, Families
 from vso.base import Clock
-from vso.kube import RequestSeen
+from vso.kube import NO_ANSWER, RequestSeen
 from vso.runtime import ControllerObserver, Lane, LeaderObserver, QueueObserver, Result, Silent, WorkQueue
 
 _PRIORITY: Final = {Lane.FRESH: "0", Lane.STEADY: "-100"}
@@ -13,7 +13,6 @@ _EXPECTED: Final = frozenset({("get", "404"), ("delete", "404"), ("watch", "410"
 """Answers that belong to the job; so does any 409, after which the state is read again."""
 _CONFLICT: Final = "409"
 _FIRST_FAILURE: Final = 400
-_NO_ANSWER: Final = "<error>"
 
 
 class RuntimeMetrics:
@@ -104,7 +103,7 @@ class RuntimeMetrics:
 
 
 def _is_failure(seen: RequestSeen) -> bool:
-    if seen.code == _NO_ANSWER:
+    if seen.code == NO_ANSWER:
         return True
     if int(seen.code) < _FIRST_FAILURE or seen.code == _CONFLICT:
         return False
