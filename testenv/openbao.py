@@ -11,11 +11,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from testenv.audit import AuditLog, VaultLine, VaultRequest, vault_requests
 from testenv.certificates import Authority
+from testenv.lifetime import Lifetime
 from testenv.port import free_port, host_port
 from testenv.process import Program, Server, start_retrying
 from testenv.vaultadmin import VaultAdmin
@@ -26,7 +26,7 @@ from testenv.workspace import workspace
 _UNINITIALIZED, _SEALED = 501, 503
 
 
-class OpenBao:
+class OpenBao(Lifetime):
     """A server of one's own: `with OpenBao() as bao: ...`; unsealed and ready when the block begins.
 
     `address` is its URL, `token` a root token ("root" unless durable), `admin` does the set-up, `server` is
@@ -43,43 +43,34 @@ class OpenBao:
     def __init__(
         self, *, durable: bool = False, tls: bool = False, binary: Path | None = None, report: Report = quiet
     ) -> None:
+        super().__init__(report=report)
         self._binary = binary
         self._durable = durable
         self._tls = tls
-        self._report = report
-        self._stack = contextlib.ExitStack()
         self._unseal_key = ""
         self.token = "" if durable else "root"
         self.ca_pem = ""
         self.authority: Authority | None = None
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            started = seconds()
-            self.binary = self._binary or find_binary()
-            self.vault = _is_vault(self.binary)
-            self.folder = stack.enter_context(workspace())
-            self._audit = AuditLog(self.folder / "audit.log", VaultLine)
-            if self._tls:
-                self.authority = Authority.create(self.folder / "pki", name="openbao")
-                self.ca_pem = self.authority.pem
-            self.server = start_retrying(self._make, lambda: self._status() != 0)
-            stack.callback(self.server.terminate)
-            if self._durable:
-                self._initialize()
-            self.admin = VaultAdmin(self._site, self.token)
-            self._wait_unsealed()
-            if self.vault:
-                self._enable_audit()
-            name = "Vault" if self.vault else "OpenBao"
-            self._report(f"{name}: ready at {self.address} after {seconds() - started:.1f} s")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, stack: contextlib.ExitStack) -> None:
+        started = seconds()
+        self.binary = self._binary or find_binary()
+        self.vault = _is_vault(self.binary)
+        self.folder = stack.enter_context(workspace())
+        self._audit = AuditLog(self.folder / "audit.log", VaultLine)
+        if self._tls:
+            self.authority = Authority.create(self.folder / "pki", name="openbao")
+            self.ca_pem = self.authority.pem
+        self.server = start_retrying(self._make, lambda: self._status() != 0)
+        stack.callback(self.server.terminate)
+        if self._durable:
+            self._initialize()
+        self.admin = VaultAdmin(self._site, self.token)
+        self._wait_unsealed()
+        if self.vault:
+            self._enable_audit()
+        name = "Vault" if self.vault else "OpenBao"
+        self._report(f"{name}: ready at {self.address} after {seconds() - started:.1f} s")
 
     def mark(self) -> int:
         """A position in the audit log, for `requests`."""

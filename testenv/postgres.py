@@ -14,13 +14,12 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
+from testenv.lifetime import Lifetime
 from testenv.port import LOOPBACK, free_port
 from testenv.process import Program, Server, start_retrying
-from testenv.waiting import Report, quiet, seconds
+from testenv.waiting import seconds
 from testenv.workspace import workspace
 
 _SETTINGS = {
@@ -39,7 +38,7 @@ _REFUSALS = ("authentication failed", "not permitted to log in", "does not exist
 """What a server says that does not let somebody in; the last if the account goes while it looks."""
 
 
-class Postgres:
+class Postgres(Lifetime):
     """A server of one's own: `with Postgres() as postgres: ...`; ready when the block begins.
 
     The superuser is `user` with `password`, who must log in with it (SCRAM) over TCP at `host`:`port`.
@@ -52,29 +51,17 @@ class Postgres:
     user = "postgres"
     password = "superuser"  # noqa: S105 -- for a server on loopback that lives as long as a test
 
-    def __init__(self, *, report: Report = quiet) -> None:
-        self._report = report
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            started = seconds()
-            self.folder = stack.enter_context(workspace())
-            self._account = _unprivileged()
-            self._check_folder()
-            self._bin = self._reachable(find_programs())
-            self._initialize()
-            self.server = start_retrying(self._make, self.answers)
-            # SIGTERM would wait for the clients to leave; SIGINT throws them out.
-            stack.callback(self.stop)
-            self._report(f"PostgreSQL: ready at {self.host}:{self.port} after {seconds() - started:.1f} s")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, stack: contextlib.ExitStack) -> None:
+        started = seconds()
+        self.folder = stack.enter_context(workspace())
+        self._account = _unprivileged()
+        self._check_folder()
+        self._bin = self._reachable(find_programs())
+        self._initialize()
+        self.server = start_retrying(self._make, self.answers)
+        # SIGTERM would wait for the clients to leave; SIGINT throws them out.
+        stack.callback(self.stop)
+        self._report(f"PostgreSQL: ready at {self.host}:{self.port} after {seconds() - started:.1f} s")
 
     @property
     def connection_url(self) -> str:

@@ -11,13 +11,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+from testenv.lifetime import Lifetime
 from testenv.port import free_port, host_port
 from testenv.process import Program, Server, start_retrying
-from testenv.waiting import Report, quiet, seconds, wait_for
+from testenv.waiting import seconds, wait_for
 from testenv.web import Site
 from testenv.workspace import workspace
 
@@ -50,7 +50,7 @@ class Series:
     points: Sequence[tuple[float, float]]
 
 
-class Prometheus:
+class Prometheus(Lifetime):
     """A server of one's own: `with Prometheus() as prometheus: ...`; ready when the block begins, scraping nothing.
 
     `address` is its URL, `server` the process, `folder` has its data and vanishes in the end.
@@ -60,26 +60,14 @@ class Prometheus:
     address: str
     folder: Path
 
-    def __init__(self, *, report: Report = quiet) -> None:
-        self._report = report
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            started = seconds()
-            self._binary = find_prometheus()
-            self.folder = stack.enter_context(workspace())
-            self._configure([], [])
-            self.server = start_retrying(self._make, self._ready)
-            stack.callback(self.server.terminate)
-            self._report(f"Prometheus: ready at {self.address} after {seconds() - started:.1f} s")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, stack: contextlib.ExitStack) -> None:
+        started = seconds()
+        self._binary = find_prometheus()
+        self.folder = stack.enter_context(workspace())
+        self._configure([], [])
+        self.server = start_retrying(self._make, self._ready)
+        stack.callback(self.server.terminate)
+        self._report(f"Prometheus: ready at {self.address} after {seconds() - started:.1f} s")
 
     def scrape(self, *targets: Target, rules: Sequence[Path] = ()) -> None:
         """Scrape these targets from now on, instead of earlier ones, and evaluate the files of rules.
