@@ -248,7 +248,7 @@ def test_every_object_of_the_chart_is_accepted(cluster: Cluster) -> None:
 
 @pytest.mark.usefixtures("operator", "monitored")
 def test_every_object_of_the_overlays_is_accepted(cluster: Cluster) -> None:
-    """In the namespace that they make."""
+    """In the namespace that they make; and the samples, in the one that they name."""
     objects: list[Json] = []
     for overlay in sorted(path.parent for path in (ROOT / "deploy" / "kustomize").glob("*/kustomization.yaml")):
         if overlay.name in {"crd", "manager", "rbac"}:

@@ -10,7 +10,9 @@ import yaml
 
 from testenv.cluster import find_kubectl
 from tests.support.chart import MISSING, at, render
+from tests.support.command_line import invoke
 from vso import __version__
+from vso.apis.kinds import KINDS
 from vso.cli.manager import read_flags
 
 ROOT: Final = Path(__file__).parents[2] / "deploy" / "kustomize"
@@ -122,6 +124,18 @@ def test_rights_are_those_of_the_chart() -> None:
     ):
         (found,) = [one for one in build("default") if (one["kind"], one["metadata"]["name"]) == (kind, f"{F}-{name}")]
         assert found["rules"] == rendered.get(kind, f"release-name-{F}-{name}")["rules"]
+
+
+def test_the_samples_show_each_kind_that_is_of_use() -> None:
+    """Those of the service that was shut down are left out; all others are there once, and refer to each other."""
+    kinds = [one["kind"] for one in build("samples")]
+    assert sorted(kinds) == sorted({one.name for one in KINDS} - {"HCPAuth", "HCPVaultSecretsApp"})
+    assert {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in build("samples")} == {
+        ("default", "sample")
+    }
+    result = invoke("lint", str(ROOT / "samples"))
+    assert result.exit_code == 0, result.output
+    assert "0 errors" in result.output
 
 
 def test_openshift_chooses_the_user() -> None:
