@@ -7,6 +7,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
+# What builds images: anything that takes the arguments of `docker build`.
+ENGINE := docker
 # What decides the content of the environment; its path too, since virtual environments cannot be moved.
 STAMP := $(VENV)/stamp-$(shell { pwd; cat requirements/dev.txt pyproject.toml; } | cksum | tr ' ' -)
 
@@ -126,8 +128,8 @@ bill: $(STAMP) ## Write the bill of materials (CycloneDX) and the list of licenc
 	@$(PYTHON) tools/bill.py dist
 
 .PHONY: image
-image: builder wheel ## Build the container image IMAGE, with the Python of BUILDER=image@sha256:...
-	docker build --build-arg 'BUILDER=$(BUILDER)' --build-arg "SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)" \
+image: builder wheel ## Build the container image IMAGE, with the Python of BUILDER=image@sha256:... (docker, or ENGINE=podman)
+	$(ENGINE) build --build-arg 'BUILDER=$(BUILDER)' --build-arg "SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)" \
 	  --tag '$(or $(IMAGE),vault-secrets-operator)' .
 
 .PHONY: builder
@@ -135,6 +137,9 @@ builder:
 	@case '$(BUILDER)' in *@sha256:*) ;; *) \
 	  echo "image: name an image with Python by its digest, BUILDER=name@sha256:...;" \
 	    "see docs/how-to/build-the-image.md" >&2; exit 2 ;; esac
+	@command -v '$(ENGINE)' >/dev/null || { \
+	  echo "image: there is no $(ENGINE) here, which would build it: ENGINE=name names another program;" \
+	    "see docs/how-to/build-the-image.md" >&2; exit 2; }
 
 .PHONY: requirements
 requirements: ## Write the pins in requirements/ from pyproject.toml; UPGRADE=1 takes newer versions
