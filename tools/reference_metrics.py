@@ -7,6 +7,7 @@ from typing import Final
 from tools.reference import code, generated, sentence, table
 from vso.app import Settings
 from vso.app.metrics import Metrics
+from vso.app.metrics.family import Declared
 from vso.app.version import build_facts
 from vso.base import SystemClock
 from vso.controllers import SecretStorage, new_world
@@ -45,16 +46,22 @@ _INTRODUCTION: Final = (
 )
 
 
-def page() -> str:
-    """The page."""
+def declared() -> list[Declared]:
+    """Everything that the operator can tell."""
     metrics = Metrics(Settings(), facts=build_facts({}), clock=SystemClock(), server="https://kubernetes")
     metrics.storage(SecretStorage(Client(ClientConfig(server="https://kubernetes"), user_agent=""), ""))
     metrics.watch(new_world(""), clients=_NoClients(), leading=lambda: False)
+    return sorted(metrics.declared)
+
+
+def page() -> str:
+    """The page."""
+    metrics = declared()
     parts = [generated("src/vso/app/metrics"), _INTRODUCTION]
     for prefix, title, text in _GROUPS:
         rows = [
             (code(one.name), one.type, ", ".join(map(code, one.labels)), sentence(one.text))
-            for one in sorted(metrics.declared)
+            for one in metrics
             if one.name.startswith(prefix)
         ]
         parts += [

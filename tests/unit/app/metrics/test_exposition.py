@@ -1,10 +1,13 @@
 """All metrics together: what a scrape of a fresh process holds."""
 
 import re
+from typing import Final
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.clock import FakeClock
+from tools.reference_metrics import declared
 from vso.app import Settings
 from vso.app.metrics import Metrics
 
@@ -41,3 +44,79 @@ async def test_every_family_has_help_and_one_type() -> None:
     assert [name for name, _ in helped] == [name for name, _ in typed]
     assert len({name for name, _ in typed}) == len(typed)
     assert all(words.endswith(".") for name, words in helped if name.startswith(("vso_", "workqueue_")))
+
+
+BY_CONTROLLER: Final = "controller"
+BY_QUEUE: Final = "name controller"
+CONTRACT: Final = {
+    # operations.md section 2.1; the hits and misses are counters without the suffix of one
+    "controller_resource_status": ("gauge", "controller name namespace"),
+    "vso_client_operations_time_seconds": ("histogram", "operation vault_connection"),
+    "vso_client_operations_total": ("counter", "operation vault_connection"),
+    "vso_client_operations_errors_total": ("counter", "operation vault_connection"),
+    "vso_client_factory_requests_total": ("counter", "operation"),
+    "vso_client_factory_requests_errors_total": ("counter", "operation"),
+    "vso_client_factory_operations_time_seconds": ("histogram", "component operation"),
+    "vso_client_cache_size": ("gauge", ""),
+    "vso_client_cache_length": ("gauge", ""),
+    "vso_client_cache_hits": ("untyped", ""),
+    "vso_client_cache_misses": ("untyped", ""),
+    "vso_client_cache_evictions": ("gauge", ""),
+    "vso_client_cache_evictions_total": ("counter", ""),
+    "vso_client_clone_cache_hits": ("untyped", ""),
+    "vso_client_clone_cache_misses": ("untyped", ""),
+    "vso_client_clone_cache_evictions": ("gauge", ""),
+    "vso_client_cache_storage_config": ("gauge", "enforce_encryption"),
+    "vso_client_cache_storage_length": ("gauge", ""),
+    "vso_client_cache_storage_requests_total": ("counter", "operation"),
+    "vso_client_cache_storage_requests_errors_total": ("counter", "operation"),
+    "vso_client_cache_storage_operations_total": ("counter", "operation"),
+    "vso_client_cache_storage_operations_errors_total": ("counter", "operation"),
+    # section 2.2
+    "controller_runtime_reconcile_total": ("counter", "controller result"),
+    "controller_runtime_reconcile_errors_total": ("counter", BY_CONTROLLER),
+    "controller_runtime_terminal_reconcile_errors_total": ("counter", BY_CONTROLLER),
+    "controller_runtime_reconcile_panics_total": ("counter", BY_CONTROLLER),
+    "controller_runtime_reconcile_timeouts_total": ("counter", BY_CONTROLLER),
+    "controller_runtime_reconcile_time_seconds": ("histogram", BY_CONTROLLER),
+    "controller_runtime_max_concurrent_reconciles": ("gauge", BY_CONTROLLER),
+    "controller_runtime_active_workers": ("gauge", BY_CONTROLLER),
+    "workqueue_depth": ("gauge", "name controller priority"),
+    "workqueue_adds_total": ("counter", BY_QUEUE),
+    "workqueue_retries_total": ("counter", BY_QUEUE),
+    "workqueue_queue_duration_seconds": ("histogram", BY_QUEUE),
+    "workqueue_work_duration_seconds": ("histogram", BY_QUEUE),
+    "workqueue_unfinished_work_seconds": ("gauge", BY_QUEUE),
+    "workqueue_longest_running_processor_seconds": ("gauge", BY_QUEUE),
+    "rest_client_requests_total": ("counter", "code method host"),
+    "leader_election_master_status": ("gauge", "name"),
+    "leader_election_slowpath_total": ("counter", "name"),
+    # section 2.4
+    "vso_managed_secrets": ("gauge", "namespace kind create"),
+    "vso_vault_secrets": ("gauge", "namespace secret_type"),
+    "vso_custom_resources": ("gauge", "kind namespace"),
+    "vso_vault_connections": ("gauge", "status"),
+    "vso_vault_auth_methods": ("gauge", "method"),
+    "vso_serviced_namespaces": ("gauge", ""),
+    "vso_secret_syncs_total": ("counter", "kind namespace result reason"),
+    "vso_secret_sync_failures_total": ("counter", "kind namespace cause"),
+    "vso_secrets_failing": ("gauge", "kind namespace"),
+    "vso_secret_sync_duration_seconds": ("histogram", "kind result"),
+    "vso_secret_last_sync_timestamp_seconds": ("gauge", "kind namespace name"),
+    "vso_vault_request_duration_seconds": ("histogram", "vault_connection operation"),
+    "vso_vault_requests_total": ("counter", "vault_connection operation code"),
+    "vso_vault_auth_failures_total": ("counter", "vault_auth vault_connection method cause"),
+    "vso_vault_token_renewals_total": ("counter", "vault_connection result"),
+    "vso_orphaned_resources": ("gauge", "kind namespace missing reason"),
+    "vso_duplicate_destinations": ("gauge", "namespace"),
+    "vso_kubernetes_api_failures_total": ("counter", "verb resource code"),
+    "vso_rollout_restarts_total": ("counter", "kind namespace result"),
+}
+"""Type and labels by name."""
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_metric_that_dashboards_rely_on_keeps_its_name_and_labels(name: str) -> None:
+    """Those of the original, those of its framework, and those that this operator promises besides."""
+    (found,) = [one for one in declared() if one.name == name]
+    assert (found.type, " ".join(found.labels)) == CONTRACT[name]
