@@ -41,6 +41,8 @@ class Tenant:
     mount: str
     begun: int = field(default_factory=lambda: len(canary.SESSION.logs))
     """How many operators had ended by then; for `canary`."""
+    seen: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """Secrets as the test saw them, by name and version, for `canary`: what is gone must show nowhere either."""
 
     # Kubernetes
 
@@ -95,7 +97,10 @@ class Tenant:
     def data(self, name: str) -> dict[str, bytes] | None:
         """The data of Secret `name`, None if it does not exist."""
         secret = self.get("Secret", name)
-        return None if secret is None else {key: b64decode(value) for key, value in secret.get("data", {}).items()}
+        if secret is None:
+            return None
+        self.seen[name, secret["metadata"]["resourceVersion"]] = secret
+        return {key: b64decode(value) for key, value in secret.get("data", {}).items()}
 
     def condition(self, kind: str, name: str, type_: str) -> Json | None:
         """One condition of an object, None if it is absent."""
@@ -265,14 +270,19 @@ def remove(tenant: Tenant) -> None:
 
 def assert_nothing_leaked(tenant: Tenant) -> None:
     """No event, status, label or annotation has a value of a Secret of the tenant, or a token; no log a credential."""
-    kinds = ("Event", *_PLURALS, *_APPS)
-    text = canary.shown(one for kind in kinds for one in tenant.cluster.request("GET", tenant.path(kind))["items"])
+    objects = {kind: tenant.cluster.request("GET", tenant.path(kind))["items"] for kind in ("Event", *_PLURALS, *_APPS)}
+    told = json.dumps([one.get("message") for one in objects["Event"]])
+    for one in objects["VaultDynamicSecret"]:
+        lease = one.get("status", {}).get("secretLease", {}).get("id")
+        assert not lease or lease not in told, "the id of a lease in an event"
+    text = canary.shown(one for found in objects.values() for one in found)
     secrets = tenant.cluster.request("GET", tenant.path("Secret"))["items"]
     text += canary.shown(secrets)
-    canary.SESSION.tenant_removed(secrets, begun=tenant.begun)
+    held = [*secrets, *tenant.seen.values()]
+    canary.SESSION.tenant_removed(held, begun=tenant.begun)
     leak = canary.token_in(text)
     assert not leak, f"a token in an event, a status or a mark: {leak}"
-    for value in canary.values_of(secrets):
+    for value in canary.values_of(held):
         written = json.dumps(value)[1:-1]
         assert written not in text, f"a value of a Secret shows: {written[:3]}… ({len(written)} characters)"
 

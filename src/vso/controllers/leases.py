@@ -116,7 +116,7 @@ class LeaseKeeper:
             over = self._unix() > wanted.status.last_renewal_time + lease.duration
             if error.transient and not over:
                 raise
-            text = f"Could not renew lease, new credentials are requested, lease_id={lease.id}, err={error}"
+            text = f"Could not renew lease, new credentials are requested, err={error}"
             self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_RENEWAL_ERROR, text)
             return None
         self._hold_own(wanted, client)
@@ -199,7 +199,7 @@ class LeaseKeeper:
                 return str(error) or "Vault did not answer in time"
             self._tell_failure(wanted, error)
             return ""
-        self._delivery.report.normal(wanted, EventReason.SECRET_LEASE_REVOKE, f"Lease revoked: {lease_id}")
+        self._delivery.report.normal(wanted, EventReason.SECRET_LEASE_REVOKE, "Lease revoked")
         _log.info("lease revoked", lease=lease_id, **self._delivery.who(wanted))
         return ""
 

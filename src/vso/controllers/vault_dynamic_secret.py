@@ -395,8 +395,9 @@ class VaultDynamicSecretReconciler:
         if not written.step.changes_data:
             return
         horizon = show_seconds(self._horizon(synced, progress) or 0.0)
-        lease, reason = synced.status.secret_lease.id, order.reason.value
-        text = f'Secret synced, lease_id="{lease}", horizon={horizon}, sync_reason="{reason}"'
+        reason = order.reason.value
+        # Without the id of the lease, unlike the original's: more people read events than may read the status.
+        text = f'Secret synced, horizon={horizon}, sync_reason="{reason}"'
         first = synced.status.last_generation == 0
         event = EventReason.SECRET_SYNCED if first else EventReason.SECRET_ROTATED
         self._delivery.synced(synced, written, reason=reason, event=(event, text))
