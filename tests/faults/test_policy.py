@@ -15,6 +15,13 @@ from tests.support.evidence import Watch
 from tests.support.operator import NAMESPACE
 from tests.support.tenant import Json, Tenant
 
+STRAY: Final = {
+    "VAULT_SKIP_VERIFY": "true",
+    "VAULT_CACERT": "/nowhere",
+    "VAULT_NAMESPACE": "elsewhere",
+    "VAULT_CLIENT_TIMEOUT": "1ms",
+}
+"""Variables that the original takes for every connection; what holds is the VaultConnection alone."""
 KEYS: Final = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 
 
@@ -232,8 +239,11 @@ def test_a_ca_file_is_read_below_the_administrators_directory_alone(team: Tenant
 def test_d39_the_ca_may_stand_in_another_object_and_be_exchanged_there(
     team: Tenant, tmp_path: Path, source: str
 ) -> None:
-    """One that is missing is named, a wrong one gives a condition about the certificate; corrected, all is well."""
-    with OpenBao(tls=True) as first, harness.running(team.cluster, tmp_path, *ALONE):
+    """One that is missing is named, a wrong one gives a condition about the certificate; corrected, all is well.
+
+    No variable of the operator's Pod comes in between.
+    """
+    with OpenBao(tls=True) as first, harness.running(team.cluster, tmp_path, *ALONE, **STRAY):
         first.admin.enable_kubernetes_auth("kubernetes", team.cluster)
         own = settle(team, first)
         own.put("app", {"user": "alice"})

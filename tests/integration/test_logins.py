@@ -99,6 +99,7 @@ def test_a_client_certificate_logs_in_and_renews(operator: Operator, secure: Ten
         ({"method": "aws", "aws": {"role": "r"}}, "--ambient-identity-namespaces"),
         ({"method": "gcp", "gcp": {"role": "r"}}, "workloadIdentityServiceAccount is empty"),
         ({"method": "kubernetes"}, "there is no spec.kubernetes"),
+        ({}, "unsupported authentication method"),
         ({"extensions": {"login": {"method": "cert"}}}, "there is no spec.extensions.login.cert"),
         ({"extensions": {"login": {"method": "userpass", "userpass": {}}}}, "userpass.secretRef is empty"),
         ({"extensions": {"login": {"method": "userpass", "userpass": {"secretRef": "other"}}}}, 'no key "username"'),
@@ -178,6 +179,7 @@ def test_a_secret_id_is_read_from_a_file_of_the_administrators_directory(
     mount, role_id = approle_auth(tenant)
     (credentials / tenant.namespace).write_text(f"\n{secret_id(tenant)}\n")
     (credentials / f"{tenant.namespace}-out").symlink_to("/etc/hostname")
+    (credentials / f"{tenant.namespace}-empty").write_text("\n")
     name, own = tenant.namespace, Tenant(tenant.cluster, tenant.bao, NAMESPACE, tenant.mount)
     own.create("VaultConnection", name, spec={"address": tenant.bao.address})
     block = {"roleId": role_id, "secretIDPath": str(credentials / tenant.namespace)}
@@ -193,6 +195,7 @@ def test_a_secret_id_is_read_from_a_file_of_the_administrators_directory(
             (f"{credentials}/{name}-out", "is not below"),
             ("/etc/hostname", "is not below"),
             (f"{credentials}/nowhere", "No such file"),
+            (f"{credentials}/{name}-empty", "approle secret-id file contains no data"),
         ):
             own.patch("VaultAuth", name, {"spec": {"appRole": {"secretIDPath": path}}})
             tenant.wait_failed("app", text)
