@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from testenv import Cluster, OpenBao, Postgres, Prometheus
+from testenv.port import free_port, host_port
 from testenv.prometheus import find_prometheus
+from testenv.web import Site
+from tests.support import canary
 from tests.support import operator as harness
 from tests.support.database import Database, new_database, remove_database
 from tests.support.operator import Operator
@@ -41,9 +44,14 @@ def operator(cluster: Cluster, credentials: Path, tmp_path_factory: pytest.TempP
     folder: Path = tmp_path_factory.mktemp("operator")
     permitted = (f"--credentials-directory={credentials}", "--allow-own-credentials")
     flags = ("--backoff-initial-interval=1s", "--backoff-max-interval=5s", "--zap-log-level=debug")
-    alone = ("--leader-elect=false", *flags, *permitted)
+    address = host_port(free_port())
+    alone = ("--leader-elect=false", f"--metrics-bind-address={address}", *flags, *permitted)
     with harness.running(cluster, folder, *alone, OPERATOR_POD_UID=harness.POD_UID) as operator:
         yield operator
+        metrics = folder / "metrics.txt"
+        metrics.write_text(Site(base=f"http://{address}").ask("GET", "/metrics").text)
+    assert not canary.token_in(metrics.read_text()), "a token in the metrics"
+    canary.SESSION.log_ended(metrics, begun=0)
 
 
 @pytest.fixture

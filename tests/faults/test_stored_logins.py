@@ -18,7 +18,6 @@ from tests.support import operator as harness
 from tests.support import stored
 from tests.support.database import Database, new_database, remove_database
 from tests.support.evidence import Watch, timed
-from tests.support.operator import NAMESPACE
 from tests.support.tenant import Json, Tenant
 
 PLAIN: Final = (*ALONE, "--client-cache-persistence-model=direct-unencrypted")
@@ -37,43 +36,6 @@ def base(team: Tenant, postgres: Postgres) -> Iterator[Database]:
     base = new_database(team, postgres)
     yield base
     remove_database(base)
-
-
-@pytest.fixture
-def transit(team: Tenant) -> Iterator[Tenant]:
-    """The operator's own VaultAuth with a Transit key, in its namespace."""
-    name = f"transit-{team.namespace}"
-    admin = team.bao.admin
-    admin.enable_transit(name, "logins")
-    allow_transit(team)
-    admin.kubernetes_role(
-        "kubernetes", name, policies=[name], namespaces=[NAMESPACE], service_accounts=["default"], audience="vault"
-    )
-    own = Tenant(team.cluster, team.bao, NAMESPACE, name)
-    own.create("VaultConnection", name, spec={"address": team.bao.address})
-    kubernetes = {"role": name, "serviceAccount": "default", "audiences": ["vault"]}
-    own.create(
-        "VaultAuth",
-        name,
-        metadata={"labels": {"cacheStorageEncryption": "true"}},
-        spec=own.auth_spec(
-            vaultConnectionRef=name, kubernetes=kubernetes, storageEncryption={"mount": name, "keyName": "logins"}
-        ),
-    )
-    yield own
-    for kind in ("VaultAuth", "VaultConnection"):
-        own.patch(kind, name, {"metadata": {"finalizers": None}})
-        own.delete(kind, name)
-    admin.delete(f"sys/mounts/{name}")
-
-
-def allow_transit(team: Tenant, *, encrypt: bool = True) -> None:
-    """What the operator may do with the Transit key."""
-    name = f"transit-{team.namespace}"
-    rule = (
-        f'path "{name}/*" {{ capabilities = ["update"] }}' if encrypt else f'path "{name}/no" {{ capabilities = [] }}'
-    )
-    team.bao.admin.policy(name, rule)
 
 
 def prepare(base: Database) -> None:
@@ -273,7 +235,7 @@ def test_r14d_without_the_transit_key_logins_go_on_and_nothing_stored_is_lost(
         team.sync("app")
         team.wait_synced("app")
         name, version = identity(wait_stored(team))
-        allow_transit(team, encrypt=False)
+        stored.allow_transit(team, encrypt=False)
         operator.kill()
         operator.start()
         team.put("app", {"user": "bob"})
@@ -281,7 +243,7 @@ def test_r14d_without_the_transit_key_logins_go_on_and_nothing_stored_is_lost(
         log_line = "stored logins: trying again later"
         team.wait(lambda: any(log_line in one["msg"] for one in operator.lines()), "an attempt to store")
         assert identity(wait_stored(team)) == (name, version)
-        allow_transit(team)
+        stored.allow_transit(team)
         team.wait(lambda: identity(wait_stored(team))[1] != version, "the new login to be stored", STORED_AGAIN)
 
 

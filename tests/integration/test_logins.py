@@ -99,7 +99,7 @@ def test_a_client_certificate_logs_in_and_renews(operator: Operator, secure: Ten
         ({"method": "aws", "aws": {"role": "r"}}, "--ambient-identity-namespaces"),
         ({"method": "gcp", "gcp": {"role": "r"}}, "workloadIdentityServiceAccount is empty"),
         ({"method": "kubernetes"}, "there is no spec.kubernetes"),
-        ({}, "unsupported authentication method"),
+        ({}, "no auth method; set spec.method"),
         ({"extensions": {"login": {"method": "cert"}}}, "there is no spec.extensions.login.cert"),
         ({"extensions": {"login": {"method": "userpass", "userpass": {}}}}, "userpass.secretRef is empty"),
         ({"extensions": {"login": {"method": "userpass", "userpass": {"secretRef": "other"}}}}, 'no key "username"'),

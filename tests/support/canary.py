@@ -1,8 +1,9 @@
-"""Looks for secrets where none may be, after every test: in logs, events, statuses and marks.
+"""Looks for secrets where none may be, after every test: in logs, metrics, events, statuses and marks.
 
 What counts as one: whatever looks like a token or a private key, and each value of a Secret that is long enough to be
-told from ordinary words. In logs, which tell of many namespaces, of the latter only those that are credentials: a
-`Session` compares those of every namespace with every log that was written meanwhile.
+told from ordinary words, be it that the test saw it there before it was rotated. In logs and metrics, which tell of
+many namespaces, of the latter only those that are credentials: a `Session` compares those of every namespace with
+everything that operators wrote meanwhile.
 """
 
 import json
@@ -38,7 +39,7 @@ _PUBLIC: Final = frozenset(
 )
 """Keys of Secrets whose values may show elsewhere."""
 
-_CREDENTIALS: Final = frozenset({"id", "jwt", "password", "secret_id", "token"})
+_CREDENTIALS: Final = frozenset({"id", "jwt", "password", "secret_access_key", "secret_id", "session_token", "token"})
 """Keys of Secrets that have dynamic passwords, secret ids and what people log in with."""
 
 

@@ -148,3 +148,12 @@ def store_new(cluster: Cluster, key: str, labels: dict[str, str]) -> None:
     data = {"secret": b64encode(b"{}").decode(), "messageMAC": b64encode(bytes(32)).decode()}
     body = {"metadata": {"name": f"vso-cc-{key}", "labels": labels}, "immutable": True, "data": data}
     cluster.request("POST", SECRETS, {"apiVersion": "v1", "kind": "Secret", **body})
+
+
+def allow_transit(team: Tenant, *, encrypt: bool = True) -> None:
+    """What the operator may do with the Transit key."""
+    name = f"transit-{team.namespace}"
+    rule = (
+        f'path "{name}/*" {{ capabilities = ["update"] }}' if encrypt else f'path "{name}/no" {{ capabilities = [] }}'
+    )
+    team.bao.admin.policy(name, rule)
