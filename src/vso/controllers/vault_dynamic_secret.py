@@ -29,6 +29,7 @@ from vso.controllers.dynamic_plan import (
     awaits_rotation,
     comparable,
     due_at,
+    is_outdated,
     look_again,
     next_act,
     pause,
@@ -188,7 +189,7 @@ class VaultDynamicSecretReconciler:
         )
         creds = None if secret.lease.renewable else parse_static(secret.data.reveal())
         if creds is not None and awaits_rotation(wanted, creds, unix=self._clock.now().timestamp()):
-            return self._await_rotation(wanted, order)
+            return await self._await_rotation(wanted, order)
         rendered = await self._render(wanted, order, client, secret)
         answer = Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
         return await self._store(wanted, order, answer)
@@ -273,12 +274,18 @@ class VaultDynamicSecretReconciler:
         result = Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
         return await self._succeeded(wanted, replace(progress, restart=rollout.open), result)
 
-    def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
-        """Look again soon, without holding a worker, and without a word: this is how a rotation goes."""
+    async def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
+        """Look again soon, without holding a worker, and without a word: this is how a rotation goes.
+
+        But for a status that tells of an earlier failure: the credentials in the Secret are those that work now.
+        """
         now = self._clock.monotonic()
         progress = order.view.progress or Progress(inputs="", since=now, share=0.0)
         wait = pause(progress.polls, self._rng)
-        self._progress[wanted.key] = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
+        progress = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
+        if order.reason is SyncReason.PERIODIC and is_outdated(wanted):
+            return await self._maintain(wanted, replace(order.view, progress=progress))
+        self._progress[wanted.key] = progress
         return Next.after(wait, "rotation")
 
     async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: Result) -> Next:
