@@ -31,10 +31,13 @@ class Line(Transport):
         self.closed = False
         self.asked = 0
         self.answer = Response()
+        self.error: VaultError | None = None
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
         self.asked += 1
         await self.released.wait()
+        if self.error is not None:
+            raise self.error
         return self.answer
 
     async def close(self) -> None:
@@ -178,6 +181,20 @@ async def test_r11_while_a_server_fails_whoever_asks_only_the_witness_does() -> 
     bench.witness = Denied("the token ended meanwhile", status=403)
     await bench.probe()
     await bench.good()
+    assert bench.turns == [Turn.DOWN, Turn.UP]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_r11_a_seal_status_that_fails_is_an_outage_before_any_request_runs_into_it(status: int) -> None:
+    """It depends on no engine; as only a probe saw it, a good one ends it."""
+    bench = Bench()
+    bench.line.error = ServerFault("failed", status=status)
+    with pytest.raises(ServerFault):
+        await bench.probe()
+    with pytest.raises(ConnectionSuspended):
+        await bench.good()
+    bench.line.error = None
+    await bench.probe()
     assert bench.turns == [Turn.DOWN, Turn.UP]
 
 
