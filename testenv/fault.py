@@ -54,14 +54,15 @@ class Split:
 class Answer:
     """Answer requests in the server's stead, who does not see them; HTTP only (see `FaultProxy`).
 
-    Only those with `path` in their target and, if given, with this `method`; only the first `times` of them,
-    if given. Everything else passes.
+    Only those with `path` in their target, without `spare` in it and, if given, with this `method`; only the first
+    `times` of them, if given. Everything else passes.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     path: str = ""
+    spare: str = ""
     method: str = ""
     times: int | None = None
 

@@ -181,7 +181,8 @@ class FaultProxy:
 
     def _takes(self, mode: Answer, request: Request) -> bool:
         left = mode.times is None or self._seen.answered < mode.times
-        return left and mode.path in request.target and mode.method in {"", request.method}
+        spared = bool(mode.spare) and mode.spare in request.target
+        return left and not spared and mode.path in request.target and mode.method in {"", request.method}
 
     async def _hand_up(self, link: _Link, data: bytes) -> None:
         assert link.server is not None  # noqa: S101 -- connected before the pumps start

@@ -113,6 +113,45 @@ def test_r16_a_database_that_is_down_at_the_rotation_is_waited_for(operator: Ope
     assert busiest(reads(alone, "app", mark), 10) <= 10
 
 
+def test_r16_a_failure_in_the_middle_of_a_rotation_is_over_with_the_next_good_read(
+    operator: Operator, database: Database
+) -> None:
+    """The password is still the old one and works, so the status says so; further reads of it write nothing."""
+    tenant = database.tenant
+    database.static_role("app", rotation_period="24h")
+    with Gateway(tenant.bao.address) as gate:
+        tenant.patch("VaultConnection", "vault", {"spec": {"address": gate.url}})
+        database.ask_static("app", role="app")
+        database.wait_synced("app")
+        before = database.credentials("app")
+        overdue = Rule("GET", "/static-creds/app", change=due)
+        failing = Rule("GET", "/static-creds/app", answer=Reply(500, b'{"errors":["internal error"]}'), times=2)
+        gate.add(overdue)
+        watch = Watch(operator, tenant)
+        tenant.patch(KIND, "app", {"metadata": {"annotations": {"vault-secrets-operator.github.io/refresh": "1"}}})
+        tenant.wait(lambda: len(overdue.caught) >= 2, "some looks for the rotation")
+        assert watch.writes() == []
+        gate.heal()
+        gate.add(failing)
+        tenant.wait_failed("app", "internal error", kind=KIND)
+        gate.add(again := Rule("GET", "/static-creds/app", change=due))
+        again.wait()
+        database.wait_synced("app", timeout=5)
+        watch.again()
+        looked = len(again.caught)
+        tenant.wait(lambda: len(again.caught) >= looked + 2, "more looks for the rotation")
+        assert watch.writes() == []
+        assert database.credentials("app") == before
+        assert database.works("app")
+
+
+def due(reply: Reply) -> Reply:
+    """The same credentials, whose rotation is due now."""
+    answer: Json = msgspec.json.decode(reply.body)
+    answer["data"]["ttl"] = 0
+    return Reply(reply.status, msgspec.json.encode(answer))
+
+
 @dataclass
 class Scheduler:
     """Rotates a role at given instants, and answers for it as a server with schedules does.

@@ -52,6 +52,7 @@ class Outage:
     trace: Trace = Trace.REQUESTS
 
 
+INTERNAL: Final = b'{"errors":["internal error"]}'
 CUT: Final = "failed: the connection was lost"
 OUTAGES: Final = {
     "sealed": Outage(lambda bao, _: bao.seal(), lambda bao, _: bao.unseal(), "sealed", durable=True),
@@ -65,6 +66,10 @@ OUTAGES: Final = {
     "refused": Outage(fault(Refuse()), fault(Pass()), "connection refused", trace=Trace.NONE),
     "swallowed": Outage(fault(Silence()), fault(Pass()), "no answer within the timeout"),
     "put off": Outage(fault(Answer(status=429, headers={"Retry-After": "2"})), fault(Pass()), "429"),
+    "faulty": Outage(fault(Answer(status=500, body=INTERNAL)), fault(Pass()), "internal error"),
+    "without storage": Outage(
+        fault(Answer(status=500, body=INTERNAL, spare="/seal-status")), fault(Pass()), "internal error"
+    ),
     "failing": Outage(fault(Answer(status=503, body=b'{"errors":["no active node"]}')), fault(Pass()), "503"),
 }
 

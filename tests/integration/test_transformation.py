@@ -1,7 +1,9 @@
 """Templates and SecretTransformations on real servers (behaviour.md section 9)."""
 
 from base64 import b64encode
+from datetime import datetime
 
+from testenv import AuditEntry
 from tests.support.evidence import Watch
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant
@@ -32,17 +34,44 @@ def test_templates_shape_a_secret(operator: Operator, tenant: Tenant) -> None:
     assert watch.writes() == []  # a salted hash does not change by itself
 
 
-def test_a_changed_secrettransformation_renders_its_users_anew(operator: Operator, tenant: Tenant) -> None:
-    """Within seconds, and without anything else being touched."""
+def test_a_changed_secrettransformation_renders_its_users_anew_within_a_second(
+    operator: Operator, tenant: Tenant
+) -> None:
+    """From the API server's answer to the change until the last of five Secrets is written, by its own log.
+
+    Five changes, of which the fastest counts: what a busy machine adds is no property of the operator.
+    """
     tenant.put("app", {"user": "alice"})
     tenant.connect()
     tenant.create(KIND, "shared", spec={"templates": {"greeting": {"text": "hello {{ .Secrets.user }}"}}})
     refs = [{"name": "shared"}]
-    tenant.sync("app", refreshAfter="1h", destination={"transformation": {"transformationRefs": refs}})
-    tenant.wait_data("app", greeting="hello alice")
-    tenant.wait_synced("app")
-    tenant.patch(KIND, "shared", {"spec": {"templates": {"greeting": {"text": "bye {{ .Secrets.user }}"}}}})
-    tenant.wait(lambda: (tenant.data("app") or {}).get("greeting") == b"bye alice", "the new text", timeout=5)
+    users = [f"s{number}" for number in range(5)]
+    for name in users:
+        tenant.sync(name, path="app", refreshAfter="1h", destination={"transformation": {"transformationRefs": refs}})
+    for name in users:
+        tenant.wait_data(name, greeting="hello alice")
+        tenant.wait_synced(name)
+    spans = []
+    for word in ("bye", "ciao", "salut", "hej", "ahoj"):
+        mark = tenant.cluster.audit_mark()
+        tenant.patch(KIND, "shared", {"spec": {"templates": {"greeting": {"text": word + " {{ .Secrets.user }}"}}}})
+        for name in users:
+            tenant.wait_data(name, greeting=f"{word} alice")
+        spans.append(span(tenant, mark, len(users)))
+    print(f"from the change to the last of {len(users)} Secrets: {', '.join(f'{one:.3f} s' for one in spans)}")
+    assert min(spans) < 1
+
+
+def span(tenant: Tenant, mark: int, count: int) -> float:
+    """Seconds from the answer to the change of the SecretTransformation to the last of `count` writes of Secrets."""
+
+    def found(resource: str) -> list[AuditEntry]:
+        writes = (one for one in tenant.cluster.audit(since=mark) if one.verb == "patch" and not one.subresource)
+        return [one for one in writes if one.namespace == tenant.namespace and one.resource == resource]
+
+    tenant.wait(lambda: len(found("secrets")) >= count, f"{count} writes in the log")
+    begun = datetime.fromisoformat(found("secrettransformations")[0].answered)
+    return max((datetime.fromisoformat(one.answered) - begun).total_seconds() for one in found("secrets"))
 
 
 def test_an_invalid_secrettransformation_says_why_and_its_users_keep_their_data(

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
+from vso.apis.conditions import ConditionType, is_true
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultStaticCredsMetaData
 from vso.controllers.member import seconds_of
 from vso.sync import Destination, RefreshBounds, Signer, lease_horizon
@@ -226,6 +227,13 @@ def awaits_rotation(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float
         return True
     left = max(0.0, old.ttl - (unix - wanted.status.last_renewal_time))
     return bool(new.rotation_schedule) and (new.ttl >= old.ttl or (left <= _NEAR < new.ttl))
+
+
+def is_outdated(wanted: VaultDynamicSecret) -> bool:
+    """Whether the status tells of a failure or an earlier generation, although all is well."""
+    status = wanted.status
+    well = is_true(status.conditions, ConditionType.SECRET_SYNCED) and is_true(status.conditions, ConditionType.READY)
+    return not well or status.last_generation != wanted.metadata.generation
 
 
 def look_again(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float) -> float | None:

@@ -18,6 +18,7 @@ from vso.apis.v1beta1 import VaultDynamicSecret
 from vso.base import jitter
 from vso.controllers.delivery import Delivery, Source, destination_key, triggers
 from vso.controllers.dynamic_attempt import Answer, Order, Result
+from vso.controllers.dynamic_payload import assumed_payload, is_recorded, mac_to_write, payload_of
 from vso.controllers.dynamic_plan import (
     Act,
     Progress,
@@ -28,6 +29,7 @@ from vso.controllers.dynamic_plan import (
     awaits_rotation,
     comparable,
     due_at,
+    is_outdated,
     look_again,
     next_act,
     pause,
@@ -45,7 +47,6 @@ from vso.runtime import Next, WorkQueue
 from vso.sync import Client, ClientSpec, Destination, Rendered, RenderOptions, Turn, fingerprint, plan
 from vso.vault import Lease, LogicalRequest, LogicalSecret, parse_static, request_secret
 
-_UNKNOWN: Final = "unknown"
 _RAW_KEY: Final = "data"
 _CONFLICT_RETRY: Final = 1.0
 _RETRY_SWEEP: Final = 15.0
@@ -57,8 +58,6 @@ _OWN_EVENTS: Final = frozenset(
         EventReason.DESTINATION_CONFLICT,
     }
 )
-_UNSEEN: Final = frozenset({"ttl", "rotation_period", "rotation_schedule", "last_vault_rotation", "_raw"})
-"""Keys of rotated credentials that move without any rotation (regressions R03)."""
 
 
 class VaultDynamicSecretReconciler:
@@ -190,7 +189,7 @@ class VaultDynamicSecretReconciler:
         )
         creds = None if secret.lease.renewable else parse_static(secret.data.reveal())
         if creds is not None and awaits_rotation(wanted, creds, unix=self._clock.now().timestamp()):
-            return self._await_rotation(wanted, order)
+            return await self._await_rotation(wanted, order)
         rendered = await self._render(wanted, order, client, secret)
         answer = Answer(secret=secret, creds=creds, rendered=rendered, since=since, client=client)
         return await self._store(wanted, order, answer)
@@ -207,29 +206,30 @@ class VaultDynamicSecretReconciler:
 
     async def _store(self, wanted: VaultDynamicSecret, order: Order, answer: Answer) -> Next:
         """Write the Secret, on record before and after, and restart what uses it."""
-        delivery, lease = self._delivery, answer.secret.lease
-        static = answer.creds is not None
+        delivery, lease, view = self._delivery, answer.secret.lease, order.view
+        static, signer = answer.creds is not None, self._tools.signer
         before = await self._payload_before(wanted, order, static=static)
-        payload = self._record(answer.rendered.payload.reveal(), static=static)
-        mac = self._mac_to_write(wanted, order, answer, Payload(now=payload, record="", before=before))
+        payload = Payload(
+            now=payload_of(answer.rendered.payload.reveal(), signer, static=static),
+            record=wanted.status.extensions.restarted_payload,
+            before=before,
+        )
+        mac = mac_to_write(wanted, view.live, answer=answer, payload=payload, signer=signer)
         if lease.id:
-            inputs, rotated = order.view.inputs, order.view.triggers[1]
-            new = Announcement(lease=lease, mac=mac, inputs=inputs, rotated=rotated)
+            new = Announcement(lease=lease, mac=mac, inputs=view.inputs, rotated=view.triggers[1])
             wanted = await self._keeper.announce(wanted, answer.client, new)
         secret_wanted = delivery.secret_of(wanted, mac)
         written = await delivery.writer.ensure(secret_wanted, answer.rendered.data)
         await delivery.writer.prune(secret_wanted)
-        record = wanted.status.extensions.restarted_payload
-        rollout = await delivery.roll_out(wanted, Payload(now=payload, record=record, before=before), written)
+        rollout = await delivery.roll_out(wanted, payload, written)
         if not lease.id:
             self._tools.clients.release(wanted.key)
-        view = order.view
         outcome = Stored(
             lease=lease,
             creds=answer.creds,
             mac=mac,
             inputs=view.inputs,
-            payload=payload,
+            payload=payload.now,
             record=rollout.record,
             client=answer.client.meta,
             parent_expires=self._keeper.end_of(answer.client),
@@ -255,15 +255,6 @@ class VaultDynamicSecretReconciler:
             restart=restart,
         )
 
-    def _mac_to_write(self, wanted: VaultDynamicSecret, order: Order, answer: Answer, payload: Payload) -> str:
-        """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
-        signer, live, recorded = self._tools.signer, order.view.live, wanted.status.extensions
-        known = recorded.restarted_payload if signer.is_comparable(recorded.restarted_payload) else payload.before
-        untouched = live is not None and live.mac == (recorded.written or live.mac)
-        if live is not None and untouched and answer.creds is not None and known == payload.now:
-            return live.mac
-        return signer.mac(answer.rendered.data.reveal())
-
     async def _maintain(self, wanted: VaultDynamicSecret, view: View) -> Next:
         """Nothing to ask Vault for: repair what needs no new data, retry restarts, end old leases."""
         progress = view.progress
@@ -283,12 +274,18 @@ class VaultDynamicSecretReconciler:
         result = Result(status=structs.replace(old, extensions=extensions), restarts=rollout.restarts)
         return await self._succeeded(wanted, replace(progress, restart=rollout.open), result)
 
-    def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
-        """Look again soon, without holding a worker, and without a word: this is how a rotation goes."""
+    async def _await_rotation(self, wanted: VaultDynamicSecret, order: Order) -> Next:
+        """Look again soon, without holding a worker, and without a word: this is how a rotation goes.
+
+        But for a status that tells of an earlier failure: the credentials in the Secret are those that work now.
+        """
         now = self._clock.monotonic()
         progress = order.view.progress or Progress(inputs="", since=now, share=0.0)
         wait = pause(progress.polls, self._rng)
-        self._progress[wanted.key] = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
+        progress = replace(progress, polls=progress.polls + 1, poll_at=now + wait)
+        if order.reason is SyncReason.PERIODIC and is_outdated(wanted):
+            return await self._maintain(wanted, replace(order.view, progress=progress))
+        self._progress[wanted.key] = progress
         return Next.after(wait, "rotation")
 
     async def _succeeded(self, wanted: VaultDynamicSecret, progress: Progress, result: Result) -> Next:
@@ -345,20 +342,14 @@ class VaultDynamicSecretReconciler:
         return failure.next
 
     async def _payload_before(self, wanted: VaultDynamicSecret, order: Order, *, static: bool) -> str | None:
-        """The payload that workloads run with where status has no usable record; None if there was none.
-
-        A Secret that was there before the first sync counts: its users need a restart (regressions section 0).
-        """
-        signer = self._tools.signer
-        if signer.is_comparable(wanted.status.extensions.restarted_payload):
+        """The payload that workloads run with where status has no usable record; None if there was none."""
+        signer, live = self._tools.signer, order.view.live
+        if is_recorded(wanted, signer):
             return None
-        if order.view.live is None:
-            return signer.record(_UNKNOWN) if wanted.status.last_generation else None
-        if not static:
-            return signer.record(_UNKNOWN)
+        if live is None or not static:
+            return assumed_payload(wanted, live, signer)
         secret = await self._delivery.writer.read(destination_key(wanted))
-        data = (secret.data or {}) if secret is not None else {}
-        return self._record(data, static=True)
+        return payload_of((secret.data or {}) if secret is not None else {}, signer, static=True)
 
     async def _release(self, key: Key, wanted: VaultDynamicSecret | None) -> Next:
         """Revoke what a resource that goes leaves behind, within bounds, and let it go."""
@@ -378,10 +369,6 @@ class VaultDynamicSecretReconciler:
         whole = fingerprint((request, spec.login, self._delivery.rendering(wanted, options)))
         # Params may be secret, so the hash that is shown has a key.
         return self._tools.signer.seed(whole.encode()).hex()[:32]
-
-    def _record(self, data: dict[str, bytes], *, static: bool) -> str:
-        payload = {name: value for name, value in data.items() if not static or name not in _UNSEEN}
-        return self._tools.signer.record(self._tools.signer.mac(payload))
 
     def _unix(self) -> int:
         return round(self._clock.now().timestamp())

@@ -23,18 +23,19 @@ from vso.sync.client import Client
 from vso.sync.errors import LoginSuspended, SyncError, Unavailable
 from vso.sync.flight import SingleFlight
 from vso.sync.identities import CacheCounts, Identities
-from vso.sync.resolve import ClientSpec, ServerId, limits_of, server_id
-from vso.sync.server import Limits, Observer, Server, Turn
+from vso.sync.resolve import ClientSpec, ServerId, server_id
+from vso.sync.server import Observer, Server, Turn, Witness
+from vso.sync.servers import Servers
 from vso.sync.session import Access, Identity, Session, first_to_end
 from vso.vault import (
     Connection,
     Denied,
     Lifetime,
     SealStatus,
-    TLSFailed,
     TokenLife,
     Transport,
     VaultError,
+    lookup_self,
     revoke_self,
 )
 
@@ -61,20 +62,25 @@ class Clients:
         size: int,
         observer: Observer,
     ) -> None:
-        self._cluster = authenticator.cluster
-        self._connect = connect
         self._clock = clock
         self._rng = rng
         self._observer = observer
-        self._servers: dict[ServerId, Server] = {}
         self._identities = Identities(
             size,
             make=lambda spec: Identity(spec, LoginGate(backoff, rng), LoginGate(backoff, rng)),
             # Of a connection that was edited or deleted meanwhile nobody would `forget` the login.
-            lasts=lambda spec: self._cluster.is_current(spec.connection),
+            lasts=lambda spec: authenticator.cluster.is_current(spec.connection),
         )
         self._held: dict[Hashable, tuple[Identity, Session]] = {}
         self._flights = SingleFlight()
+        self._servers = Servers(
+            authenticator.cluster,
+            connect,
+            clock=clock,
+            observer=observer,
+            flights=self._flights,
+            witness=self._witness,
+        )
         self._authenticator = authenticator
         self.restores = authenticator.restores
         """Whether the login of an earlier process may be in use again."""
@@ -87,8 +93,7 @@ class Clients:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._flights.__aexit__(exc_type, exc, traceback)
-        for server in self._servers.values():
-            await server.close()
+        await self._servers.close()
 
     def __len__(self) -> int:
         """Identities that are logged in."""
@@ -133,14 +138,8 @@ class Clients:
             session.holders.discard(owner)
 
     async def probe(self, connection: VaultConnection) -> SealStatus:
-        """Ask the server of `connection` for its seal status, even if no client uses it.
-
-        After a failed handshake its CA is read again, since it may have been rotated or corrected.
-        """
-        server = await self._server(connection)
-        if isinstance(server.outage, TLSFailed):
-            server = await self._reach_anew(server, connection)
-        return await server.probe()
+        """Ask the server of `connection` for its seal status, even if no client uses it; see `Server.probe`."""
+        return await self._servers.probe(connection)
 
     def server(self, connection: VaultConnection) -> Server | None:
         """What is known of the server of `connection`; None if nothing spoke to it."""
@@ -157,11 +156,10 @@ class Clients:
 
     async def forget(self, connection: Key, *, keep: VaultConnection | None = None) -> None:
         """Drop clients of the VaultConnection `connection`, except those that reach it as `keep` says."""
-        current = server_id(keep) if keep is not None else None
-        stale = [one for one in self._servers if one.key == connection and one != current]
+        stale = self._servers.stale(connection, keep)
         self._identities.drop(stale)
         for one in stale:
-            await self._servers.pop(one).close()
+            await self._servers.forget(one)
 
     async def revoke_all(self) -> None:
         """Revoke the tokens in use that no lease hangs on; those are left to who takes over."""
@@ -218,7 +216,7 @@ class Clients:
         self, identity: Identity, session: Session, request: Callable[[Transport, Access], Awaitable[R]], namespace: str
     ) -> R:
         """Send one request, past what the server can bear just now."""
-        server = await self._server(identity.spec.connection)
+        server = await self._servers.of(identity.spec.connection)
         access = Access(token=session.token, namespace=namespace)
         return await server.call(lambda transport: request(transport, access))
 
@@ -297,7 +295,7 @@ class Clients:
     async def _log_in(self, identity: Identity) -> Session:
         spec = identity.spec
         try:
-            server = await self._server(spec.connection)
+            server = await self._servers.of(spec.connection)
             server.check()  # before a token is requested in vain
             first = identity.serials == 0
             found = await self._authenticator.restore(spec, server) if first else None
@@ -358,42 +356,16 @@ class Clients:
         if session is not None and session.cache_key != key_of(spec, session.found.provider_uid):
             session.cache_key = self._authenticator.keep(spec, session.found)
 
-    async def _server(self, connection: VaultConnection) -> Server:
-        identity = server_id(connection)
-        known = self._servers.get(identity)
-        if known is not None:
-            return known
-        return await self._flights.run(identity, lambda: self._reach(identity, connection))
-
-    async def _reach_anew(self, server: Server, connection: VaultConnection) -> Server:
-        settings = await self._cluster.connection(connection)
-        identity = server_id(connection)
-        if settings == server.transport.connection or self._servers.get(identity) is not server:
-            return server
-        fresh = self._servers[identity] = self._server_of(identity, settings, limits_of(connection))
-        fresh.inherit(server)
-        await server.close()
-        return fresh
-
-    async def _reach(self, identity: ServerId, connection: VaultConnection) -> Server:
-        settings = await self._cluster.connection(connection)
-        server = self._server_of(identity, settings, limits_of(connection))
-        if self._cluster.is_current(connection):
-            self._servers[identity] = server
-        else:
-            # Edited or deleted meanwhile: this request still goes through, but nobody would `forget` the server.
-            server.retire()
-        return server
-
-    def _server_of(self, identity: ServerId, settings: Connection, limits: Limits) -> Server:
-        return Server(
-            identity,
-            self._connect(identity.key, settings),
-            timeout=settings.timeout,
-            clock=self._clock,
-            observer=self._observer,
-            limits=limits,
-        )
+    def _witness(self, server: ServerId) -> Witness | None:
+        """How to ask `server` for what depends on no mount, as somebody who is logged in; None if nobody is."""
+        now = self._clock.monotonic()
+        found = [one for one in self._sessions() if one[0].server == server and one[1].usable(now)]
+        if not found:
+            return None
+        # A batch token, which has no accessor, can be looked up without a storage.
+        identity, session = max(found, key=lambda one: bool(one[1].accessor))
+        token, namespace = session.token, identity.spec.merged.namespace
+        return lambda transport: lookup_self(transport, token, namespace=namespace)
 
     def _suspended(self, identity: Identity, error: Exception, seconds: float) -> LoginSuspended:
         return LoginSuspended(str(error), retry_in=seconds, waits_for=identity.spec.login, cause=error)

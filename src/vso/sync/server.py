@@ -4,6 +4,7 @@ A server that does not answer must not hold more than a few of the operator's wo
 hundreds of resources at once when it comes back (regressions R10, R11, R29).
 """
 
+from asyncio import Lock
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from vso.sync.breaker import PROBE_INTERVAL, Breaker
 from vso.sync.errors import ConnectionSuspended, Deferred, Throttled
 from vso.sync.flight import Slots
 from vso.sync.pace import Pace
-from vso.vault import RateLimited, SealStatus, ServerFault, TimedOut, Transport, VaultError, seal_status
+from vso.sync.verdict import Known, Verdict, is_proper, judge
+from vso.vault import RateLimited, Sealed, SealStatus, ServerFault, Transport, VaultError, seal_status
 
 R = TypeVar("R")
 
@@ -25,8 +27,6 @@ MAX_IN_FLIGHT: Final = 32
 _PATIENCE: Final = 2.0
 """Seconds that a request waits for its turn before the resource is put off instead."""
 _BUSY_RETRY: Final = 1.0
-_LATELY: Final = 1.0
-"""Seconds for which an answer shows that the server is not as a whole over its quota."""
 _SLOW: Final = 5.0
 _LONGEST_WAIT: Final = 300.0
 """Most seconds that a server may ask for with Retry-After: longer ones may be a mistake."""
@@ -45,6 +45,8 @@ class Turn(Enum):
     """It is known until when that what the login was made with can be used."""
 
 
+Witness = Callable[[Transport], Awaitable[object]]
+"""A request that depends on no mount; its answer is not looked at."""
 Observer = Callable[[Hashable, Turn], None]
 """Told the identity of the server, login or owner of leases, and what became of it."""
 
@@ -69,6 +71,7 @@ class Server:
         clock: Clock,
         observer: Observer,
         limits: Limits = Limits(),
+        witness: Callable[[], Witness | None] = lambda: None,
     ) -> None:
         self.identity = identity
         self.transport = transport
@@ -79,7 +82,12 @@ class Server:
         self._most = limits.in_flight
         self._pace = Pace(limits.rate, now=clock.monotonic())
         self._slots = Slots(self._fewest)
-        self._last_answer: float | None = None
+        self._witness = witness
+        self._questioning = Lock()
+        self._vouched = self._last_answer = float("-inf")
+        self._good: SealStatus | None = None
+        self._fails_all_the_same = False
+        """Whether the trial that followed the last good seal status was answered with a failure."""
         self._slow_until = float("-inf")
         self._users = 0
         self._retired = False
@@ -91,7 +99,7 @@ class Server:
 
     def answered_since(self, instant: float) -> bool:
         """Whether the server gave a proper answer after the monotonic `instant`."""
-        return self._last_answer is not None and self._last_answer >= instant
+        return self._last_answer >= instant
 
     def check(self) -> None:
         """Raise ConnectionSuspended if a request would not be let through now."""
@@ -147,18 +155,25 @@ class Server:
     async def probe(self) -> SealStatus:
         """Ask for the seal status, past the breaker.
 
-        A good answer ends an outage that only probes saw, and else lets one trial request through. Raises
+        A good answer ends an outage that only probes saw, and else lets one trial request through. While a server
+        says that it is in order and fails all the same, the witness or the trial is all that it is asked. Raises
         VaultError if there is no answer; a sealed server is an answer.
         """
-        try:
-            async with self._in_use():
-                status = await seal_status(self.transport)
-        except VaultError as exc:
-            if exc.outage:
-                self._outage_began(exc, by_request=False)
-            raise
+        status = self._good if self._fails_all_the_same else None
+        self._fails_all_the_same = False
+        async with self._in_use():
+            if isinstance(self._breaker.outage, ServerFault) and (witness := self._witness()) is not None:
+                if (error := await self._heard(witness)) is not None:
+                    raise error
+                status = None
+            try:
+                status = status or await seal_status(self.transport)
+            except VaultError as exc:
+                if exc.outage or isinstance(exc, ServerFault):
+                    self._outage_began(exc, by_request=False)
+                raise
         if not status.sealed and status.initialized:
-            self._in_order()
+            self._in_order(status)
         return status
 
     def inherit(self, other: "Server") -> None:
@@ -191,13 +206,14 @@ class Server:
             await self.transport.close()
 
     async def _judged(self, request: Callable[[Transport], Awaitable[R]]) -> R:
-        begun = self._clock.monotonic()
+        begun, trial = self._clock.monotonic(), self._breaker.outage is not None
         try:
             result = await request(self.transport)
         except VaultError as exc:
-            if exc.outage and not self._serves_others(exc, begun):
+            if await self._is_outage(exc, begun):
                 self._outage_began(exc, by_request=True)
-            elif exc.status and not exc.outage:
+                self._fails_all_the_same = trial and bool(exc.status) and not isinstance(exc, Sealed)
+            elif is_proper(exc):
                 self._answered()
             else:
                 self._breaker.void_trial()
@@ -208,18 +224,45 @@ class Server:
         self._answered()
         return result
 
-    def _serves_others(self, error: VaultError, begun: float) -> bool:
-        """Whether `error`, of a request sent at `begun`, is one path's own: others have their answers."""
-        match error:
-            case TimedOut() | ServerFault():
-                return self.answered_since(begun)
-            case RateLimited() if self.answered_since(begun - _LATELY):
-                # The quota may be that of one mount; if it is everybody's, fewer requests at a time keep to it.
-                self._slots.limit = self._fewest
-                self._slow_until = self._clock.monotonic() + max(_SLOW, _asked(error))
-                return True
-            case _:
-                return False
+    async def _is_outage(self, error: VaultError, begun: float) -> bool:
+        """Whether `error`, of a request sent at `begun`, is the server's; noted in it where only we can tell."""
+        verdict = judge(error, begun, self._known)
+        if verdict is Verdict.OPEN:
+            async with self._questioning:
+                verdict = judge(error, begun, self._known)
+                if verdict is Verdict.OPEN:
+                    verdict = await self._question()
+        if isinstance(error, ServerFault):
+            error.outage = verdict is Verdict.OUTAGE
+        elif isinstance(error, RateLimited) and verdict is Verdict.OWN:
+            # The quota may be that of one mount; if it is everybody's, fewer requests at a time keep to it.
+            self._slots.limit = self._fewest
+            self._slow_until = self._clock.monotonic() + max(_SLOW, _asked(error))
+        return verdict is Verdict.OUTAGE
+
+    @property
+    def _known(self) -> Known:
+        down = self._breaker.outage is not None
+        return Known(down=down, answered=self._last_answer, vouched=self._vouched)
+
+    async def _question(self) -> Verdict:
+        """Have the witness tell; with nobody logged in there is none, and nobody who would be held back for nothing."""
+        witness = self._witness()
+        if witness is None:
+            return Verdict.OUTAGE
+        return Verdict.OWN if await self._heard(witness) is None else Verdict.OUTAGE
+
+    async def _heard(self, witness: Witness) -> VaultError | None:
+        """Ask `witness`; what it failed with, None after an answer as only a server in order gives."""
+        try:
+            await witness(self.transport)
+        except VaultError as exc:
+            if not is_proper(exc):
+                self._outage_began(exc, by_request=True)
+                return exc
+        self._vouched = self._clock.monotonic()
+        self._answered()
+        return None
 
     def _answered(self) -> None:
         now = self._last_answer = self._clock.monotonic()
@@ -229,7 +272,8 @@ class Server:
         if self._breaker.answered():
             self._observer(self.identity, Turn.UP)
 
-    def _in_order(self) -> None:
+    def _in_order(self, status: SealStatus) -> None:
+        self._good = status
         if not self._breaker.needs_trial:
             if self._breaker.answered():
                 self._observer(self.identity, Turn.UP)

@@ -20,7 +20,7 @@
     |-- BadAnswer               what came back is no answer of a Vault server         transient
     |-- RedirectRefused         a redirect that must not be followed                  transient
     |-- Stale                   412: this node has not seen a required write yet      transient
-    |-- ServerFault             5xx                                        transient, 502-504 outage
+    |-- ServerFault             5xx                            transient, outage if others fail too
     |-- Sealed                  sealed, or not initialized                            transient, outage
     |-- Standby                 no active node to serve the request                   transient, outage
     |-- RateLimited             429                                                   transient, outage
@@ -29,7 +29,8 @@
         `-- TLSFailed           the TLS handshake failed
 
 `transient` answers "is it worth retrying without anybody changing anything?", `outage` "is the whole server
-affected, so that other requests had better wait?". Messages are for people and hold no secret.
+affected, so that other requests had better wait?". Of a ServerFault only who knows of other requests can tell
+(`vso.sync.verdict`). Messages are for people and hold no secret.
 How an HTTP answer becomes one of these is in `answer`.
 """
 
@@ -176,14 +177,9 @@ class Stale(VaultError):
 
 
 class ServerFault(VaultError):
-    """Status 5xx. 502, 503 and 504 come from a server, or load balancer, that serves nobody."""
+    """Status 5xx: of one engine, the whole server, or a load balancer; `outage` is set by who can tell."""
 
     transient = True
-
-    @property
-    def outage(self) -> bool:  # type: ignore[override]
-        """See the module."""
-        return self.status in {502, 503, 504}
 
 
 class Sealed(VaultError):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from vso.apis.meta import ObjectMeta
+from vso.apis.meta import Condition, ObjectMeta
 from vso.apis.v1beta1 import (
     VaultDynamicSecret,
     VaultDynamicSecretSpec,
@@ -29,6 +29,7 @@ from vso.controllers.dynamic_plan import (
     awaits_rotation,
     comparable,
     due_at,
+    is_outdated,
     look_again,
     next_act,
     pause,
@@ -213,6 +214,28 @@ def test_nothing_is_stored_in_the_middle_of_a_rotation(
 ) -> None:
     """The ttl ran out or was reset, the password is the old one (regressions R15, R16)."""
     assert awaits_rotation(wanted(status), new, unix=START + after) is waits
+
+
+SYNCED = tuple(Condition(type=one, status="True", reason="", message="") for one in ("SecretSynced", "Ready"))
+FAILED = (structs.replace(SYNCED[0], status="False"), SYNCED[1])
+
+
+@pytest.mark.parametrize(
+    ("conditions", "generation", "is_so"),
+    [
+        pytest.param(SYNCED, 1, False, id="all is well"),
+        pytest.param(FAILED, 1, True, id="failed before"),
+        pytest.param(SYNCED[:1], 1, True, id="not ready"),
+        pytest.param((), 1, True, id="status of an older version"),
+        pytest.param(SYNCED, 2, True, id="changed since"),
+    ],
+)
+def test_a_wait_for_a_rotation_is_told_of_only_where_the_status_says_something_else(
+    conditions: tuple[Condition, ...], generation: int, is_so: bool
+) -> None:
+    """An older failure must not stay in the status while the credentials work (regressions R07, R16)."""
+    one = wanted(structs.replace(rotated(600), conditions=conditions))
+    assert is_outdated(structs.replace(one, metadata=structs.replace(one.metadata, generation=generation))) is is_so
 
 
 def test_with_a_schedule_what_may_have_been_read_in_the_middle_of_the_next_rotation_is_read_again() -> None:

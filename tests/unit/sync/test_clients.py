@@ -28,6 +28,7 @@ from vso.vault import (
     MissingCredential,
     Response,
     Sealed,
+    ServerFault,
     Settings,
     TimedOut,
     TLSFailed,
@@ -290,6 +291,38 @@ async def test_an_outage_stops_requests_until_a_probe_and_a_trial_succeed(bench:
     bench.server.answers["sys/seal-status"] = unsealed
     await bench.clients.probe(spec.connection)
     assert await read(bench, spec) == b'{"a":"1"}'
+    assert [turn for _, turn in bench.turns] == [Turn.DOWN, Turn.TRIAL, Turn.UP]
+
+
+async def test_r11_who_is_logged_in_is_asked_whether_a_failure_is_the_server_s(bench: Bench) -> None:
+    """By a look at its own token; a login that fails while nobody is logged in is an outage, and backs nobody off."""
+    fault = ServerFault("internal error", path=LOGIN, status=500)
+    bench.fail(LOGIN, fault)
+    with pytest.raises(ServerFault):
+        await bench.clients.get(spec_of())
+    with pytest.raises(ConnectionSuspended):
+        await bench.clients.get(spec_of("other"))
+    bench.server.answers[LOGIN] = bench.log_in
+
+    async def unsealed(call: Call) -> Response:
+        return Response(data=Sensitive(b'{"initialized":true,"sealed":false}'))
+
+    bench.server.answers["sys/seal-status"] = unsealed
+    await bench.clients.probe(spec_of().connection)
+    await bench.clients.get(spec_of())
+    tokens: list[Call] = []
+
+    async def alive(call: Call) -> Response:
+        tokens.append(call)
+        return Response(data=Sensitive(b"{}"))
+
+    bench.server.answers["auth/token/lookup-self"] = alive
+    await bench.clock.advance(1)
+    bench.fail(READ, ServerFault("internal error", path=READ, status=500))
+    for _ in range(3):
+        with pytest.raises(ServerFault):
+            await read(bench, spec_of())
+    assert [one.token.reveal() for one in tokens if one.token is not None] == ["token-1"]
     assert [turn for _, turn in bench.turns] == [Turn.DOWN, Turn.TRIAL, Turn.UP]
 
 

@@ -11,9 +11,11 @@ from vso.sync import ConnectionSuspended, Deferred, Server, Turn
 from vso.vault import (
     BadAnswer,
     Call,
+    Denied,
     Invalid,
     RateLimited,
     Response,
+    Sealed,
     ServerFault,
     TimedOut,
     Transport,
@@ -29,10 +31,13 @@ class Line(Transport):
         self.closed = False
         self.asked = 0
         self.answer = Response()
+        self.error: VaultError | None = None
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
         self.asked += 1
         await self.released.wait()
+        if self.error is not None:
+            raise self.error
         return self.answer
 
     async def close(self) -> None:
@@ -85,9 +90,22 @@ class Bench:
         self.turns: list[Turn] = []
         self.line = Line()
         self.line.released.set()
+        self.witness: VaultError | None = None
+        self.heard = 0
+        self.logged_in = False
         self.server = Server(
-            "vault", self.line, timeout=60.0, clock=self.clock, observer=lambda _, turn: self.turns.append(turn)
+            "vault",
+            self.line,
+            timeout=60.0,
+            clock=self.clock,
+            observer=lambda _, turn: self.turns.append(turn),
+            witness=lambda: self._hear if self.logged_in else None,
         )
+
+    async def _hear(self, _: Transport) -> None:
+        self.heard += 1
+        if self.witness is not None:
+            raise self.witness
 
     async def good(self) -> None:
         """A request that is answered."""
@@ -121,6 +139,100 @@ async def test_one_path_without_an_answer_is_no_outage_while_others_are_answered
     await bench.clock.advance(1)
     await bench.bad(error)
     assert bench.turns == [Turn.DOWN]
+
+
+FAULT = ServerFault("internal error", status=500)
+
+
+async def test_r11_an_engine_that_fails_alone_suspends_nobody() -> None:
+    """Its database is down, say: somebody who is logged in is answered, and is asked every five seconds at most."""
+    bench = Bench()
+    bench.logged_in = True
+    for _ in range(20):
+        await bench.bad(FAULT)
+        await bench.clock.advance(1)
+    assert (bench.turns, bench.server.outage) == ([], None)
+    assert 3 <= bench.heard <= 4
+    assert not FAULT.outage
+
+
+@pytest.mark.parametrize("word", [FAULT, TimedOut("no answer"), Sealed("sealed", status=503)])
+async def test_r11_a_server_that_fails_whoever_asks_is_out_of_order(word: VaultError) -> None:
+    """All hold back as soon as a witness fails too, and come back when one is answered."""
+    bench = Bench()
+    bench.logged_in, bench.witness = True, word
+    fault = ServerFault("internal error", status=500)
+    await bench.bad(fault)
+    assert fault.outage
+    with pytest.raises(ConnectionSuspended):
+        await bench.good()
+    assert (bench.turns, bench.heard) == ([Turn.DOWN], 1)
+
+
+async def test_r11_while_a_server_fails_whoever_asks_only_the_witness_does() -> None:
+    """Its seal status tells nothing, and no resource makes a trial in vain: one request at a time."""
+    bench = Bench()
+    bench.logged_in, bench.witness = True, FAULT
+    await bench.bad(FAULT)
+    for number in range(2, 12):
+        with pytest.raises(ServerFault):
+            await bench.probe()
+        assert (bench.heard, bench.line.asked) == (number, 0)
+    bench.witness = Denied("the token ended meanwhile", status=403)
+    await bench.probe()
+    await bench.good()
+    assert bench.turns == [Turn.DOWN, Turn.UP]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_r11_a_seal_status_that_fails_is_an_outage_before_any_request_runs_into_it(status: int) -> None:
+    """It depends on no engine; as only a probe saw it, a good one ends it."""
+    bench = Bench()
+    bench.line.error = ServerFault("failed", status=status)
+    with pytest.raises(ServerFault):
+        await bench.probe()
+    with pytest.raises(ConnectionSuspended):
+        await bench.good()
+    bench.line.error = None
+    await bench.probe()
+    assert bench.turns == [Turn.DOWN, Turn.UP]
+
+
+async def test_r11_many_that_fail_together_ask_one_witness() -> None:
+    """The others take its word."""
+    for word in (None, FAULT):
+        bench = Bench()
+        bench.logged_in, bench.witness = True, word
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(bench.bad(ServerFault("internal error", status=500), after=settle))
+        assert bench.heard == 1
+        assert bench.turns == ([] if word is None else [Turn.DOWN])
+
+
+async def test_r11_a_server_in_order_by_its_own_word_that_fails_all_the_same_gets_one_request_at_a_time() -> None:
+    """Nobody is logged in, so a login makes the trial; after one in vain the seal status would say nothing new."""
+    bench = Bench()
+    await bench.bad(FAULT)
+    await bench.probe()
+    asked = bench.line.asked
+    for _ in range(5):
+        await bench.bad(FAULT)
+        await bench.probe()
+    assert bench.line.asked == asked
+    await bench.good()
+    assert bench.turns == [Turn.DOWN, *[Turn.TRIAL] * 6, Turn.UP]
+
+
+async def test_a_trial_that_finds_the_server_sealed_is_followed_by_a_look_at_the_seal() -> None:
+    """That tells more, and costs no resource an attempt."""
+    bench = Bench()
+    await bench.bad(Sealed("sealed", status=503))
+    await bench.probe()
+    await bench.bad(Sealed("sealed", status=503))
+    asked = bench.line.asked
+    await bench.probe()
+    assert bench.line.asked == asked + 1
 
 
 async def test_failures_do_not_vouch_for_each_other() -> None:

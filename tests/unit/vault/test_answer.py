@@ -43,17 +43,17 @@ def errors(*texts: str) -> bytes:
         (500, errors("local node not active but active cluster node not found"), Standby, True, True),
         (500, b"<html>oops</html>", ServerFault, True, False),
         (501, errors("Vault is not initialized"), Sealed, True, True),
-        (502, b"<html>bad gateway</html>", ServerFault, True, True),
+        (502, b"<html>bad gateway</html>", ServerFault, True, False),
         (503, errors("Vault is sealed"), Sealed, True, True),
         (503, errors("Vault is in standby mode"), Standby, True, True),
-        (503, b"", ServerFault, True, True),
-        (504, b"", ServerFault, True, True),
+        (503, b"", ServerFault, True, False),
+        (504, b"", ServerFault, True, False),
     ],
 )
 def test_each_status_and_text_has_its_type(
     status: int, body: bytes, type_: type[VaultError], *, transient: bool, outage: bool
 ) -> None:
-    """The type answers whether to retry and whether the whole server is affected (R11)."""
+    """The type answers whether to retry and, of 5xx apart, whether the whole server is affected (R11)."""
     error = error_of(Answer(status=status, body=body), ASKED)
     assert type(error) is type_
     assert (error.transient, error.outage, error.status) == (transient, outage, status)
