@@ -88,7 +88,7 @@ def lay_out(wheel: Path, folder: Path) -> Image:
             parent.chmod(parent.stat().st_mode | 0o011)
     tree = folder / "tree"
     command = [sys.executable, str(ROOT / "tools" / "image.py"), "--wheel", str(wheel), str(tree)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
     assert done.returncode == 0, done.stderr
     return Image(tree)
 

@@ -30,6 +30,9 @@ log = structlog.get_logger("runtime.leader")
 _SPREAD: Final = 0.2
 _MARGIN: Final = 0.05
 """Seconds after the end of a Lease at which it is taken, so that one attempt is enough."""
+_SPARE: Final = 1.0
+"""Seconds before another may begin at which the process ends if its work has not. On a machine that hardly runs it,
+work takes seconds to stop."""
 _RELEASE_LIMIT: Final = 3.0
 
 
@@ -94,8 +97,8 @@ class LeaderElector:
     """An `Elector` by Lease.
 
     Work is cancelled `renew_deadline` after the start of the last renewal that succeeded, or as soon as
-    another holder shows up. Work that is not over by `duration` - `retry` calls `abort`, for another replica
-    may begin at `duration`. The Lease is released when `run` ends, after the work.
+    another holder shows up. Work that is not over a second before `duration` calls `abort`, for another replica may
+    begin then. The Lease is released when `run` ends, after the work.
     """
 
     def __init__(
@@ -196,7 +199,7 @@ class LeaderElector:
         self._held = lease
         self._deadline = started + self._config.renew_deadline
         self._disarm()
-        self._fuse = self._clock.call_at(started + self._config.duration - self._config.retry, self._burn)
+        self._fuse = self._clock.call_at(started + self._config.duration - _SPARE, self._burn)
         return True
 
     async def _claim(self) -> Lease | None:

@@ -246,7 +246,7 @@ async def test_a_lease_touched_by_others_is_kept(leases: Leases, clock: FakeCloc
 
 
 async def test_work_that_does_not_stop_ends_the_process(leases: Leases, clock: FakeClock) -> None:
-    """2 s before another may begin."""
+    """A second before another may begin."""
     one = Replica(leases, clock, "one")
     one.stubborn = True
     async with asyncio.TaskGroup() as group:
@@ -254,7 +254,7 @@ async def test_work_that_does_not_stop_ends_the_process(leases: Leases, clock: F
         await settle()
         leases.failure = lambda _: ConnectionFailed("refused")
         with capture_logs():
-            await clock.advance(12.9)
+            await clock.advance(13.9)
             assert not one.has_given_up()
             await clock.advance(0.2)
             assert one.has_given_up()
