@@ -5,16 +5,36 @@ The logins themselves, shared by all clients of an identity, are kept in `client
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from vso.sync.identity import client_id, namespaced
 from vso.sync.session import Access, Identity, Session
 from vso.vault import KvRequest, KvSecret, Transport, read_kv
 
-if TYPE_CHECKING:
-    from vso.sync.clients import Clients
-
 R = TypeVar("R")
+
+
+class Logins(Protocol):
+    """What a client needs of `vso.sync.clients.Clients`, which has the contracts."""
+
+    def hold(self, owner: Hashable, identity: Identity, session: Session) -> None:
+        """Keep a token alive for a lease."""
+
+    async def session_of(self, identity: Identity) -> Session:
+        """The present login, made if there is none."""
+
+    async def call(
+        self, identity: Identity, session: Session, send: Callable[[Session], Awaitable[R]]
+    ) -> tuple[R, Session]:
+        """Run `send`; once more with another login after a 403. The login that it went out with."""
+
+    async def send(
+        self, identity: Identity, session: Session, request: Callable[[Transport, Access], Awaitable[R]], namespace: str
+    ) -> R:
+        """Send one request."""
+
+    async def share(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
+        """Share a read that is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +48,8 @@ class ClientMeta:
 class Client:
     """One identity in one Vault namespace; with a `session`, that very login and no other."""
 
-    def __init__(self, clients: "Clients", identity: Identity, namespace: str, session: Session | None = None) -> None:
-        self._clients = clients
+    def __init__(self, logins: Logins, identity: Identity, namespace: str, session: Session | None = None) -> None:
+        self._logins = logins
         self._identity = identity
         self._namespace = namespace
         self._pinned = session is not None
@@ -54,14 +74,14 @@ class Client:
     def hold(self, owner: Hashable) -> None:
         """Keep the token of the last request alive as long as it can be, for a lease of `owner`."""
         if self._session is not None:
-            self._clients.hold(owner, self._identity, self._session)
+            self._logins.hold(owner, self._identity, self._session)
 
     async def read_kv(self, request: KvRequest) -> KvSecret:
         """Read a secret, sharing a read that is under way. Raises as `call` does."""
 
         async def read(session: Session) -> KvSecret:
             key = (self._identity.spec.login, session.serial, self._namespace, request)
-            return await self._clients.share(key, lambda: self._send(session, send))
+            return await self._logins.share(key, lambda: self._send(session, send))
 
         async def send(transport: Transport, access: Access) -> KvSecret:
             return await read_kv(transport, request, token=access.token, namespace=access.namespace)
@@ -80,9 +100,9 @@ class Client:
     async def _call(self, send: Callable[[Session], Awaitable[R]]) -> R:
         if self._pinned and self._session is not None:
             return await send(self._session)
-        session = await self._clients.session_of(self._identity)
-        result, self._session = await self._clients.call(self._identity, session, send)
+        session = await self._logins.session_of(self._identity)
+        result, self._session = await self._logins.call(self._identity, session, send)
         return result
 
     async def _send(self, session: Session, request: Callable[[Transport, Access], Awaitable[R]]) -> R:
-        return await self._clients.send(self._identity, session, request, self._namespace)
+        return await self._logins.send(self._identity, session, request, self._namespace)

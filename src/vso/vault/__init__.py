@@ -18,6 +18,7 @@ from vso.vault.auth import (
     SourceKind,
 )
 from vso.vault.connection import Connection, is_within, tls_context
+from vso.vault.envelope import decode as decode_response
 from vso.vault.errors import (
     BadAnswer,
     CertificateNotFound,
@@ -65,7 +66,6 @@ from vso.vault.pki import (
     revoke_certificate,
 )
 from vso.vault.response import Auth, Response
-from vso.vault.response import decode as decode_response
 from vso.vault.secret_id import Lifetime, look_up_secret_id
 from vso.vault.static_role import StaticCreds, parse_static
 from vso.vault.token import TokenLife, TokenStatus, lookup_self, renew_self, revoke_self

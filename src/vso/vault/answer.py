@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from vso.vault.envelope import decode, decode_envelope
 from vso.vault.errors import (
     Denied,
     Invalid,
@@ -24,7 +25,7 @@ from vso.vault.errors import (
     VaultError,
 )
 from vso.vault.mask import safe_text
-from vso.vault.response import Response, decode, decode_envelope
+from vso.vault.response import Response
 
 _SHOWN: Final = 3
 _LONGEST: Final = 500  # bytes of a body that is none of Vault's, looked at but not shown

@@ -35,10 +35,8 @@ How an HTTP answer becomes one of these is in `answer`.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from vso.vault.response import Response
+from vso.vault.response import Response
 
 
 class VaultError(Exception):
@@ -131,7 +129,7 @@ class NotFound(VaultError):
     `response` is the answer if it had `data` or `warnings`, for those who can judge it.
     """
 
-    response: "Response | None" = None
+    response: Response | None = None
 
 
 class Deleted(NotFound):

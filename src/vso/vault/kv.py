@@ -12,9 +12,10 @@ from typing import Final
 import msgspec
 
 from vso.base import Sensitive
+from vso.vault.envelope import no_data
 from vso.vault.errors import BadAnswer, Deleted, NotFound, WrongEngine
 from vso.vault.path import normal_path
-from vso.vault.response import Response, no_data
+from vso.vault.response import Response
 from vso.vault.transport import Call, Transport
 
 _VERSIONED: Final = "versioned k/v secrets engine"

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vso.base import Sensitive
+from vso.vault.envelope import no_data
 from vso.vault.errors import BadAnswer, UnsupportedMethod
 from vso.vault.lease import Lease
 from vso.vault.path import normal_path
-from vso.vault.response import Response, no_data
+from vso.vault.response import Response
 from vso.vault.transport import Call, Null, Transport
 
 _READ: Final = "GET"

@@ -14,9 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from vso.base import Sensitive
+from vso.vault.envelope import no_data
 from vso.vault.errors import BadAnswer, CertificateNotFound, Invalid
 from vso.vault.path import normal_path
-from vso.vault.response import Response, no_data
+from vso.vault.response import Response
 from vso.vault.transport import Call, Transport
 
 _ISSUE: Final = "issue"

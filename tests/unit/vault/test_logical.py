@@ -3,7 +3,7 @@
 import pytest
 
 from vso.vault import BadAnswer, Lease, LogicalRequest, Response, UnsupportedMethod, wire_method
-from vso.vault.response import decode
+from vso.vault.envelope import decode
 
 
 @pytest.mark.parametrize(
