@@ -56,7 +56,7 @@ engine: $(STAMP) ## Build the template engine, unless it is in the user's cache 
 	@$(PYTHON) -m tools.engine
 
 .PHONY: test-peers
-test-peers: engine helm ## Try what others' programs make of it: Go's templates, Helm, promtool, a browser (minutes)
+test-peers: engine helm ## Try what others' programs make of it: Go's templates, Helm, Java, promtool, a browser (minutes)
 	$(PYTEST) tests/peers $(ARGS)
 
 # Built ahead, since pytest would hide the progress of something that takes minutes.

@@ -1,23 +1,16 @@
-"""When certificates are due, and Java's keystores read by Java (regressions R25; D04, D24)."""
+"""When certificates are due, and what a TLS Secret is made of (regressions R25; D24)."""
 
 import json
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.certificate import issued
 from vso.base import Sensitive
 from vso.sync.certificate import Renewal, Validity, compose, replace_at, validity_of
-from vso.sync.keystore import ALIAS, keystore
 from vso.vault import Certificate
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -43,56 +36,11 @@ def test_the_window_is_the_first_tenth_of_the_offset(life: int, share: float) ->
     assert replace_at(valid, Renewal(offset=life / 2, percent=30, share=share)) == half
 
 
-def named(text: str) -> x509.Name:
-    """A name with a common name."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def issued() -> Certificate:
-    """A certificate with its key and a chain of one."""
-    key, authority = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    empty = x509.CertificateBuilder().issuer_name(named("CA")).not_valid_before(NOON).serial_number(7)
-    empty = empty.not_valid_after(NOON + timedelta(days=30))
-    one = empty.subject_name(named("web")).public_key(key.public_key()).sign(authority, hashes.SHA256())
-    other = empty.subject_name(named("CA")).public_key(authority.public_key()).sign(authority, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    text = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-    return Certificate(
-        serial_number="07",
-        certificate=Sensitive(one.public_bytes(pem).decode()),
-        private_key=Sensitive(text),
-        ca_chain=(other.public_bytes(pem).decode(),),
-        data=Sensitive(b"{}"),
-    )
-
-
-@pytest.mark.parametrize("form", ["jks", "pkcs12"])
-@pytest.mark.parametrize("password", ["changeit", 'more, 50 % and "quotes"'])
-def test_java_reads_the_keystores(form: str, password: str, tmp_path: Path) -> None:
-    """The JDK lists the entry, and can get at its key."""
-    keytool = shutil.which("keytool")
-    if keytool is None:
-        pytest.skip("no keytool: install a JDK to prove that Java reads keystores")
-    file, secret = tmp_path / "store", tmp_path / "password"
-    content = keystore(form, issued(), Sensitive(password.encode()), salt=bytes(range(32)), now=int(NOON.timestamp()))
-    file.write_bytes(content)
-    secret.write_text(password)
-    known = ["-keystore", str(file), "-storetype", form, "-storepass:file", str(secret)]
-    listed = subprocess.run([keytool, "-list", "-v", *known], capture_output=True, text=True, check=False)
-    assert listed.returncode == 0, listed.stdout + listed.stderr
-    assert "PrivateKeyEntry" in listed.stdout
-    assert "Certificate chain length: 2" in listed.stdout
-    request = [keytool, "-certreq", "-alias", ALIAS, *known]
-    opened = subprocess.run(request, capture_output=True, text=True, check=False)
-    assert opened.returncode == 0, opened.stdout + opened.stderr
-    assert "BEGIN NEW CERTIFICATE REQUEST" in opened.stdout
-
-
 def test_the_validity_is_read_from_pem_bundles_and_der() -> None:
     """Whatever stands around it; None for what is no certificate."""
-    pem = issued().certificate.reveal().encode()
+    pem = issued(NOON).certificate.reveal().encode()
     valid = Validity(int(NOON.timestamp()), int((NOON + timedelta(days=30)).timestamp()))
-    key = issued().private_key.reveal().encode()
+    key = issued(NOON).private_key.reveal().encode()
     assert validity_of({"certificate": pem}) == valid
     assert validity_of({"tls.crt": key + b"\n" + pem}) == valid
     assert validity_of({"certificate": b"none", "tls.crt": pem}) == valid
