@@ -328,6 +328,12 @@ BAD: Final[list[tuple[str, list[Json], str, str]]] = [
     ("refresh-after-unset", [vss(refreshAfter=None)], "spec.refreshAfter", "every minute"),
     ("refresh-after-unset", [vds(path="config/thing")], "spec.refreshAfter", "read once"),
     ("offset-beyond-ttl", [vps(ttl="1d", expiryOffset="24h")], "spec.expiryOffset", "not shorter"),
+    (
+        "tls-of-der",
+        [vps(format="der", destination={"name": "a", "create": True, "type": "kubernetes.io/tls"})],
+        "spec.format",
+        "PEM",
+    ),
     ("certificate-form", [vps(format="pfx")], "spec.format", "pem_bundle"),
     ("certificate-form", [vps(privateKeyFormat="pem8")], "spec.privateKeyFormat", "pkcs8"),
     ("certificate-form", [vps(notAfter="2030-12-31")], "spec.notAfter", "UTC"),

@@ -35,6 +35,7 @@ RULES: Final = (
     Rule("duplicate-template", _E, shaping.duplicate_template),
     Rule("transformation", _E, shaping.transformation),
     Rule("tls-without-keys", _E, shaping.tls_without_keys),
+    Rule("tls-of-der", _W, shaping.tls_of_der),
     Rule("bad-reference", _E, access.bad_reference),
     Rule("missing-object", _W, access.missing_object),
     Rule("not-allowed", _E, access.not_allowed),

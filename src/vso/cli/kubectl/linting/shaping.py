@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from vso.apis.meta import Key
-from vso.apis.v1beta1 import SecretTransformation, Transformation, TransformationRef
+from vso.apis.v1beta1 import SecretTransformation, Transformation, TransformationRef, VaultPKISecret
 from vso.cli.kubectl.linting.finding import Bundle, Remark, remark, templates_in
 from vso.cli.kubectl.manifest import Member
 from vso.cli.kubectl.subject import Subject, claimant_of
@@ -127,6 +127,14 @@ def tls_without_keys(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
             f"with templates the operator adds no {' and '.join(missing)}, which a Secret of type {TLS_TYPE} needs",
             "add templates for them, or take the templates away",
         )
+
+
+def tls_of_der(subject: Subject, _: Bundle) -> Iterator[Remark]:
+    """TLS Secrets of certificates in DER, which no server or ingress reads: they expect PEM."""
+    pki = subject.has(VaultPKISecret)
+    if pki is not None and pki.spec.destination.type == TLS_TYPE and pki.spec.format == "der":
+        problem = f"whoever reads a Secret of type {TLS_TYPE} expects PEM, and DER comes in base64"
+        yield remark(("spec", "format"), problem, "write pem, or another type of Secret")
 
 
 def _options(claimant: Claimant, bundle: Bundle) -> RenderOptions:
