@@ -1,7 +1,7 @@
 """All metrics of the process, and their text for Prometheus. Start here; each topic is a module beside this one."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NoReturn, Protocol
@@ -61,7 +61,7 @@ class Metrics:
             enforce_encryption=str(settings.encrypts_logins).lower(),
         )
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=families.registry)
+            collector(registry=families.told)
 
     @property
     def declared(self) -> Sequence[Declared]:
@@ -82,7 +82,7 @@ class Metrics:
         self._world = world
         settings = self._settings
         reckoning = Reckoning(options=settings.global_auth, policy=settings.policy, each=settings.per_object_metrics)
-        self._families.registry.register(
+        self._families.asked.register(
             ObjectCollector(world, reckoning, leading=leading, last_success=self.secret.last_success)
         )
         _watch_cache(self._families, clients, size=self._settings.client_cache_size)
@@ -90,12 +90,13 @@ class Metrics:
     async def text(self) -> bytes:
         """Everything, as Prometheus reads it; the series of what is gone are gone.
 
-        What is counted is counted at once, on the event loop, since the stores are its own; writing it down is left to
-        a thread.
+        Objects are counted at once, on the event loop, since the stores are its own; the rest, most of the work where
+        there are many series, is left to a thread.
         """
         async with self._turn:
             self._forget()
-            return await asyncio.to_thread(generate_latest, _Collected(tuple(self._families.registry.collect())))
+            asked = tuple(self._families.asked.collect())
+            return await asyncio.to_thread(generate_latest, _Scrape(self._families.told, asked))
 
     async def run(self) -> NoReturn:
         """Forget what is gone even if nobody scrapes, for ever."""
@@ -120,13 +121,15 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Collected(Collector):
-    """What was collected already."""
+class _Scrape(Collector):
+    """What is still to be collected, and what was already."""
 
-    metrics: tuple[Metric, ...]
+    told: Collector
+    asked: tuple[Metric, ...]
 
-    def collect(self) -> tuple[Metric, ...]:
-        return self.metrics
+    def collect(self) -> Iterator[Metric]:
+        yield from self.told.collect()
+        yield from self.asked
 
 
 _BUILD: Final = {

@@ -1,10 +1,13 @@
-"""How metrics are declared: name, help and labels once, all in one registry, and series that go with what they name.
+"""How metrics are declared: name, help and labels once, and series that go with what they name.
+
+What is told to a metric as it happens is kept by the library, which any thread may read. What is asked for at a scrape
+belongs to the event loop, so it is in a registry of its own.
 
 The library's counters insist on names with ``_total`` and on a second series with the time of creation; `plain` is for
 names of the original that have no suffix.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import prometheus_client
@@ -37,47 +40,61 @@ class Declared(NamedTuple):
 
 
 class Families:
-    """Declares metrics in `registry`, and removes their series; `declared` lists them."""
+    """Declares metrics, and removes their series; `declared` lists them.
+
+    Those in `told` may be collected in any thread, those in `asked` on the event loop alone.
+    """
 
     def __init__(self) -> None:
-        self.registry: Final = CollectorRegistry()
+        self.told: Final = CollectorRegistry()
+        self.asked: Final = CollectorRegistry()
         self.declared: Final[list[Declared]] = []
         self._labelled: list[tuple[tuple[str, ...], Counter | Gauge | Histogram]] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, on the event loop."""
+        yield from self.told.collect()
+        yield from self.asked.collect()
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A counter; `name` ends in ``_total``."""
         self.declared.append(Declared(name, "counter", text, labels))
-        return self._kept(Counter(name, text, labels, registry=self.registry), labels)
+        return self._kept(Counter(name, text, labels, registry=self.told), labels)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge that is set when something happens."""
         self.declared.append(Declared(name, "gauge", text, labels))
-        return self._kept(Gauge(name, text, labels, registry=self.registry), labels)
+        return self._kept(Gauge(name, text, labels, registry=self.told), labels)
 
     def histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float] = DURATIONS) -> Histogram:
         """A histogram of seconds."""
         self.declared.append(Declared(name, "histogram", text, labels))
-        return self._kept(Histogram(name, text, labels, registry=self.registry, buckets=buckets), labels)
+        return self._kept(Histogram(name, text, labels, registry=self.told, buckets=buckets), labels)
 
     def constant(self, name: str, text: str, **labels: str) -> None:
         """A gauge that is 1 for ever and tells by its labels."""
         self.declared.append(Declared(name, "gauge", text, tuple(labels)))
-        Gauge(name, text, tuple(labels), registry=self.registry).labels(**labels).set(1)
+        Gauge(name, text, tuple(labels), registry=self.told).labels(**labels).set(1)
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked for at each scrape."""
         self.declared.append(Declared(name, "gauge", text))
-        Gauge(name, text, registry=self.registry).set_function(value)
+        Gauge(name, text, registry=self.asked).set_function(value)
+
+    def series(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge each of whose series is asked for at each scrape, by the function that it is given."""
+        self.declared.append(Declared(name, "gauge", text, labels))
+        return Gauge(name, text, labels, registry=self.asked)
 
     def plain(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A count whose name has no suffix, asked for at each scrape; of the type ``untyped``."""
         self.declared.append(Declared(name, "untyped", text))
-        self.registry.register(_Asked(Metric(name, text, "unknown"), name, value))
+        self.asked.register(_Asked(Metric(name, text, "unknown"), name, value))
 
     def total(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A counter, `name` ending in ``_total``, that is asked for at each scrape."""
         self.declared.append(Declared(name, "counter", text))
-        self.registry.register(_Asked(Metric(name.removesuffix("_total"), text, "counter"), name, value))
+        self.asked.register(_Asked(Metric(name.removesuffix("_total"), text, "counter"), name, value))
 
     def forget(self, label: str, gone: Collection[str]) -> None:
         """Remove all series whose `label` is among `gone`; in one pass, however many these are."""

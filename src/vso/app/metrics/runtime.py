@@ -59,10 +59,10 @@ class RuntimeMetrics:
         self.worked: Final = families.histogram(
             "workqueue_work_duration_seconds", "Time of being worked on.", *queue, buckets=WAITS
         )
-        self.unfinished: Final = families.gauge(
+        self.unfinished: Final = families.series(
             "workqueue_unfinished_work_seconds", "Time that the running work has taken so far, in all.", *queue
         )
-        self.longest: Final = families.gauge(
+        self.longest: Final = families.series(
             "workqueue_longest_running_processor_seconds", "Time that the longest running work has taken.", *queue
         )
         self.requests: Final = families.counter(
