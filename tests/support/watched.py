@@ -59,7 +59,7 @@ def watched(postgres: Postgres, folder: Path) -> Iterator[Watched]:
         plain, waiting, secure = (host_port(free_port()) for _ in range(3))
         authority = Authority.create(folder / "pki", name="metrics")
         authority.serving("tls")
-        flags = ("--per-object-metrics", "--backoff-initial-interval=1s", "--backoff-max-interval=2s")
+        flags = ("--per-object-metrics", "--backoff-initial-interval=1s", "--backoff-max-interval=5s")
         served = (f"--metrics-secure-bind-address={secure}", f"--metrics-cert-directory={folder / 'pki'}")
         for name, more in (("first", (f"--metrics-bind-address={plain}", *served)), ("second", ())):
             (folder / name).mkdir()
