@@ -17,7 +17,7 @@ PROSE := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md changelog.d docs mkd
 TIERS := unit property peers integration faults
 # The tests of a file stay together in one worker, and each worker has servers of its own. WORKERS=0: no workers at all.
 WORKERS ?= logical
-PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --maxprocesses=4 --dist=loadfile
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --maxprocesses=4 --dist=loadfile
 
 .PHONY: help
 help: ## Show this help
@@ -72,7 +72,9 @@ helm: $(STAMP) ## Build Helm for the tests, unless it is in the PATH or in the u
 test-integration: engine controlplane helm ## Run the operator against real servers (minutes)
 	$(PYTEST) tests/integration $(ARGS)
 
+# These count seconds, so they have the machine to themselves.
 .PHONY: test-faults
+test-faults: WORKERS := 0
 test-faults: engine controlplane ## Do the same while things break
 	$(PYTEST) tests/faults $(ARGS)
 
