@@ -95,7 +95,7 @@ def test_r08_an_attached_policy_reaches_other_namespaces_and_costs_leases_nothin
     tenant.sync("outer", path="app", mount="kv")
     tenant.sync("inner", path="app", mount="kv", namespace=f"{place}/inner")
     wait_all_failed(tenant, "permission denied")
-    tenant.wait(lambda: len(seen(bao, "kv/data/app", mark)) >= 12, "both to have tried again and again")
+    tenant.wait(lambda: len(seen(bao, "kv/data/app", mark)) >= 8, "both to have tried again and again")
     before, repaired = bao.mark(), seconds()
     outer.kubernetes_role("kubernetes", name, policies=["a", "b"], **role)
     wait_all_synced(tenant)
@@ -106,7 +106,7 @@ def test_r08_an_attached_policy_reaches_other_namespaces_and_costs_leases_nothin
     healed = bao.mark()
     # The new token is renewed at two thirds of its life, the one below the lease at a half.
     renewals = partial(seen, bao, "auth/token/renew-self", healed)
-    tenant.wait(lambda: len(renewals()) >= 2 * 4, "renewals for longer than a token lives", timeout=6 * PERIOD)
+    tenant.wait(lambda: len(renewals()) >= 5, "renewals for longer than a token lives", timeout=6 * PERIOD)
     assert [one.error for one in renewals() if one.error] == []
     assert outer.leases("db/creds/app") == [lease]
     assert database.lease_id("lease") == lease
@@ -284,15 +284,15 @@ def test_r36_headers_and_ca_of_the_connection_act_on_every_request_those_of_the_
 def test_r36_a_stalled_answer_is_given_up_after_the_timeout_of_the_connection(
     operator: Operator, tenant: Tenant
 ) -> None:
-    """The failure names the timeout, and is there when it is over."""
+    """The failure names the timeout, and is there when it is over: nothing is sent a second time before that."""
     with InThread(tenant.bao.address) as proxy:
         proxy.set(Silence())
         tenant.put("app", {"user": "alice"})
-        tenant.connect(address=proxy.url, timeout="2s")
+        tenant.connect(address=proxy.url, timeout="3s")
         started = seconds()
         tenant.sync("app")
-        tenant.wait_failed("app", "no answer within the timeout of 2 s", timeout=10)
-        assert 1 < seconds() - started < 6
+        tenant.wait_failed("app", "no answer within the timeout of 3 s", timeout=10)
+        assert 2 < seconds() - started < 6
 
 
 def test_r38_logins_carry_the_namespace_of_the_vaultauth_and_reads_that_of_the_resource(
