@@ -8,6 +8,8 @@ from pathlib import Path
 from testenv.certificates import Pair
 from testenv.port import LOOPBACK
 
+_QUOTA = str(8 * 1024**3)
+"""What etcd may take of the disk: four times its default, so that a test may fill it with gigabytes of Secrets."""
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _CONTROLLERS = (
     "clusterrole-aggregation-controller",
@@ -72,6 +74,7 @@ def etcd(data: Path, *, client: str, peer: str) -> list[str]:
             "initial-advertise-peer-urls": peer,
             "initial-cluster": f"testenv={peer}",
             "unsafe-no-fsync": "true",
+            "quota-backend-bytes": _QUOTA,
             "log-level": "warn",
         }
     )

@@ -37,31 +37,5 @@ def team(arena: Cluster, arena_bao: OpenBao) -> Iterator[Tenant]:
 @pytest.fixture
 def transit(team: Tenant) -> Iterator[Tenant]:
     """The operator's own VaultAuth with a Transit key, in its namespace."""
-    name = f"transit-{team.namespace}"
-    admin = team.bao.admin
-    admin.enable_transit(name, "logins")
-    stored.allow_transit(team)
-    admin.kubernetes_role(
-        "kubernetes",
-        name,
-        policies=[name],
-        namespaces=[harness.NAMESPACE],
-        service_accounts=["default"],
-        audience="vault",
-    )
-    own = Tenant(team.cluster, team.bao, harness.NAMESPACE, name)
-    own.create("VaultConnection", name, spec={"address": team.bao.address})
-    kubernetes = {"role": name, "serviceAccount": "default", "audiences": ["vault"]}
-    own.create(
-        "VaultAuth",
-        name,
-        metadata={"labels": {"cacheStorageEncryption": "true"}},
-        spec=own.auth_spec(
-            vaultConnectionRef=name, kubernetes=kubernetes, storageEncryption={"mount": name, "keyName": "logins"}
-        ),
-    )
-    yield own
-    for kind in ("VaultAuth", "VaultConnection"):
-        own.patch(kind, name, {"metadata": {"finalizers": None}})
-        own.delete(kind, name)
-    admin.delete(f"sys/mounts/{name}")
+    with stored.encrypting(team) as own:
+        yield own

@@ -7,6 +7,7 @@ its answer, or gets another one. Requests are told apart by method, by words of 
 import contextlib
 import http.client
 import http.server
+import select
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from testenv.certificates import Authority
-from testenv.waiting import wait_for
+from testenv.waiting import seconds, wait_for
 
 _HOP: Final = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 _PATIENCE: Final = 60.0
@@ -51,7 +52,10 @@ class Where(Enum):
 
 @dataclass(eq=False)
 class Rule:
-    """What happens to the requests that match, of any method if it is "*"; `caught` are those it happened to."""
+    """What happens to the requests that match, of any method if it is "*"; `caught` are those it happened to.
+
+    `given_up` tells for those held before the server after how many seconds the client let go.
+    """
 
     method: str
     target: str
@@ -62,6 +66,7 @@ class Rule:
     change: Callable[[Reply], Reply] | None = None
     cut: bool = False
     caught: list[Seen] = field(default_factory=list)
+    given_up: list[float] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def takes(self, seen: Seen) -> bool:
@@ -173,7 +178,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _apply(self, seen: Seen, rule: Rule | None) -> None:
         if rule is not None and rule.hold is Where.BEFORE:
-            rule.over.wait(_PATIENCE)
+            self._hold(rule)
             raise _Lost
         if rule is not None and rule.answer is not None:
             self._reply(rule.answer)
@@ -198,6 +203,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if rule is not None and rule.change is not None:
             reply = rule.change(reply)
         self._reply(reply, cut=rule is not None and rule.cut)
+
+    def _hold(self, rule: Rule) -> None:
+        begun = seconds()
+        while seconds() - begun < _PATIENCE and not rule.over.is_set():
+            # Who waits for an answer sends nothing, so what can be read is the end of the connection.
+            if select.select([self.connection], [], [], 0.05)[0]:
+                rule.given_up.append(seconds() - begun)
+                return
 
     def _reply(self, reply: Reply, *, cut: bool = False) -> None:
         self.send_response(reply.status)

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from testenv import Cluster, InThread, OpenBao, Silence, VaultRequest
+from testenv import Cluster, InThread, OpenBao, Postgres, Silence, VaultRequest
 from testenv.waiting import seconds
 from tests.faults.lab import (
     STEP,
@@ -23,6 +23,7 @@ from tests.faults.lab import (
     wait_all_failed,
     wait_all_synced,
 )
+from tests.support.database import Database
 from tests.support.evidence import wait_quiet
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
@@ -35,6 +36,10 @@ def reads_in(bao: OpenBao, place: str, since: int) -> list[VaultRequest]:
 
 SLACK: Final = 0.05
 """Seconds by which the server's audit log may see two requests closer than they were sent."""
+PERIOD: Final = 10
+"""Seconds that a token lives unless it is renewed."""
+ALL_BACK: Final = 3.0
+"""Seconds after the login of a step in which everybody comes back whom it helps: one, and two for a busy machine."""
 BUSY: Final = 0.2
 """Seconds that a busy machine may take from a read that is due to the next wait."""
 
@@ -55,8 +60,59 @@ def test_r08_a_policy_that_is_attached_after_a_403_is_picked_up_by_one_login_for
         mount, tenant.namespace, policies=[tenant.mount], namespaces=[tenant.namespace], audience="vault"
     )
     wait_all_synced(tenant)
-    assert seconds() - repaired < 2 * STEP
+    assert seconds() - repaired < STEP + ALL_BACK
     assert len(logins(tenant.bao, mount, before)) == 1
+
+
+def test_r08_an_attached_policy_reaches_other_namespaces_and_costs_leases_nothing(
+    operator: Operator, tenant: Tenant, cluster: Cluster, postgres: Postgres
+) -> None:
+    """One identity with the policy of a lease alone: the secrets it may not read are there within a step of a change.
+
+    One of them is in another Vault namespace than the login. The token that the lease hangs on lives on beside its
+    successor, renewed.
+    """
+    bao, name, place = tenant.bao, tenant.namespace, f"{tenant.namespace}-team"
+    outer = bao.admin.create_namespace(place)
+    inner = outer.create_namespace("inner")
+    for admin, user in ((outer, "alice"), (inner, "bob")):
+        admin.enable_kv("kv")
+        admin.put_kv("kv", "app", {"user": user})
+    outer.enable_database("db", postgres)
+    outer.database_role("db", "app")
+    outer.policy("a", 'path "db/creds/app" { capabilities = ["read"] }')
+    outer.policy("b", 'path "kv/data/*" { capabilities = ["read"] }\npath "inner/kv/*" { capabilities = ["read"] }')
+    outer.enable_kubernetes_auth("kubernetes", cluster)
+    role = {"namespaces": [name], "audience": "vault", "token_period": f"{PERIOD}s"}
+    outer.kubernetes_role("kubernetes", name, policies=["a"], **role)
+    tenant.create("VaultConnection", "vault", spec={"address": bao.address})
+    tenant.create("VaultAuth", "vault", spec=tenant.auth_spec(namespace=place))
+    database = Database(tenant, postgres, "db")
+    mark = bao.mark()
+    database.ask("lease")
+    database.wait_synced("lease")
+    lease = database.lease_id("lease")
+    tenant.sync("outer", path="app", mount="kv")
+    tenant.sync("inner", path="app", mount="kv", namespace=f"{place}/inner")
+    wait_all_failed(tenant, "permission denied")
+    tenant.wait(lambda: len(seen(bao, "kv/data/app", mark)) >= 8, "both to have tried again and again")
+    before, repaired = bao.mark(), seconds()
+    outer.kubernetes_role("kubernetes", name, policies=["a", "b"], **role)
+    wait_all_synced(tenant)
+    assert seconds() - repaired < STEP + ALL_BACK
+    tenant.wait_data("outer", user="alice")
+    tenant.wait_data("inner", user="bob")
+    assert [one.namespace for one in seen(bao, "auth/kubernetes/login", before)] == [place]
+    healed = bao.mark()
+    # The new token is renewed at two thirds of its life, the one below the lease at a half.
+    renewals = partial(seen, bao, "auth/token/renew-self", healed)
+    tenant.wait(lambda: len(renewals()) >= 5, "renewals for longer than a token lives", timeout=6 * PERIOD)
+    assert [one.error for one in renewals() if one.error] == []
+    assert outer.leases("db/creds/app") == [lease]
+    assert database.lease_id("lease") == lease
+    assert database.works("lease")
+    assert len(seen(bao, "db/creds/app", mark)) == 1
+    outer.delete("sys/mounts/db")
 
 
 def test_r08_a_token_revoked_out_of_band_costs_one_login_and_nothing_else(operator: Operator, tenant: Tenant) -> None:
@@ -133,8 +189,8 @@ def test_r10_refused_reads_back_off_for_each_resource(operator: Operator, tenant
     most = most_attempts(seconds() - started)
     for name in names:
         refused = seen(tenant.bao, f"{data}/{name}", mark)
-        # Each extra login that the identity is allowed repeats the read that led to it.
-        assert 2 <= len(refused) <= 2 * most
+        # Beside its own steps each comes back with the extra logins of the identity, and these repeat a read.
+        assert 2 <= len(refused) <= 3 * most
     tenant.wait_synced("app")
 
 
@@ -176,8 +232,8 @@ def test_r05_reads_keep_to_the_interval_and_cause_no_further_ones(operator: Oper
     most = most_attempts(seconds() - begun)
     tokens = [one for one in operator.requests(failing) if one.namespace == tenant.namespace]
     assert 2 <= len([one for one in tokens if one.subresource == "token" and one.name == "absent"]) <= most
-    # Each extra login that the identity is allowed repeats the read that led to it.
-    assert 2 <= len(seen(tenant.bao, f"{tenant.mount}/data/closed", first)) <= 2 * most
+    # Beside its own steps it comes back with the extra logins of the identity, and these repeat a read.
+    assert 2 <= len(seen(tenant.bao, f"{tenant.mount}/data/closed", first)) <= 3 * most
     assert seen(tenant.bao, f"{tenant.mount}/data/lost", first) == []
 
 
@@ -228,15 +284,15 @@ def test_r36_headers_and_ca_of_the_connection_act_on_every_request_those_of_the_
 def test_r36_a_stalled_answer_is_given_up_after_the_timeout_of_the_connection(
     operator: Operator, tenant: Tenant
 ) -> None:
-    """The failure names the timeout, and is there when it is over."""
+    """The failure names the timeout, and is there when it is over: nothing is sent a second time before that."""
     with InThread(tenant.bao.address) as proxy:
         proxy.set(Silence())
         tenant.put("app", {"user": "alice"})
-        tenant.connect(address=proxy.url, timeout="2s")
+        tenant.connect(address=proxy.url, timeout="3s")
         started = seconds()
         tenant.sync("app")
-        tenant.wait_failed("app", "no answer within the timeout of 2 s", timeout=10)
-        assert 1 < seconds() - started < 6
+        tenant.wait_failed("app", "no answer within the timeout of 3 s", timeout=10)
+        assert 2 < seconds() - started < 6
 
 
 def test_r38_logins_carry_the_namespace_of_the_vaultauth_and_reads_that_of_the_resource(

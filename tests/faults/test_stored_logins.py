@@ -18,7 +18,8 @@ from tests.support import operator as harness
 from tests.support import stored
 from tests.support.database import Database, new_database, remove_database
 from tests.support.evidence import Watch, timed
-from tests.support.tenant import Json, Tenant
+from tests.support.operator import Operator
+from tests.support.tenant import Json, Tenant, new_tenant, remove
 
 PLAIN: Final = (*ALONE, "--client-cache-persistence-model=direct-unencrypted")
 ENCRYPTED: Final = (*ALONE, "--client-cache-persistence-model=direct-encrypted")
@@ -36,6 +37,14 @@ def base(team: Tenant, postgres: Postgres) -> Iterator[Database]:
     base = new_database(team, postgres)
     yield base
     remove_database(base)
+
+
+@pytest.fixture
+def guest(team: Tenant) -> Iterator[Tenant]:
+    """Another team with a namespace and a login of its own."""
+    guest = new_tenant(team.cluster, team.bao)
+    yield guest
+    remove(guest)
 
 
 def prepare(base: Database) -> None:
@@ -204,13 +213,18 @@ def is_good(team: Tenant) -> bool:
     return stored.is_sealed(team.cluster, stored.cache_key(team), entry)
 
 
-def test_r14b_entries_go_with_the_objects_they_were_made_from(team: Tenant, tmp_path: Path) -> None:
-    """Deleted while no operator runs: gone soon after the next start; edited: stored anew without another login."""
+def test_r14b_entries_go_with_the_objects_they_were_made_from(team: Tenant, guest: Tenant, tmp_path: Path) -> None:
+    """Deleted while no operator runs: gone soon after the next start; edited: stored anew without another login.
+
+    The team loses its VaultAuth, the guest its VaultConnection alone.
+    """
     with harness.running(team.cluster, tmp_path, *PLAIN) as operator:
-        team.connect()
-        team.put("app", {"user": "alice"})
-        team.sync("app")
-        team.wait_synced("app")
+        for one in (team, guest):
+            one.connect()
+            one.put("app", {"user": "alice"})
+            one.sync("app")
+            one.wait_synced("app")
+        guests = wait_stored(guest)["metadata"]["name"]
         first, since = wait_stored(team)["metadata"]["name"], team.bao.mark()
         team.patch("VaultAuth", "vault", {"spec": {"allowedNamespaces": ["elsewhere"]}})
         moved = f"vso-cc-{stored.cache_key(team)}"
@@ -218,33 +232,66 @@ def test_r14b_entries_go_with_the_objects_they_were_made_from(team: Tenant, tmp_
         team.wait(lambda: moved in stored.entries(team.cluster), "the entry under its new name")
         assert logins(team.bao, "kubernetes", since) == []
         operator.kill()
-        team.delete("VaultStaticSecret", "app")
-        team.patch("VaultAuth", "vault", {"metadata": {"finalizers": None}})
-        team.delete("VaultAuth", "vault")
+        for one, kind in ((team, "VaultAuth"), (guest, "VaultConnection")):
+            one.delete("VaultStaticSecret", "app")
+            one.patch(kind, "vault", {"metadata": {"finalizers": None}})
+            one.delete(kind, "vault")
         operator.start()
-        team.wait(lambda: not {first, moved} & set(stored.entries(team.cluster)), "the entries to go", timeout=60)
+        gone = {first, moved, guests}
+        team.wait(lambda: not gone & set(stored.entries(team.cluster)), "the entries to go", timeout=60)
+        assert guest.get("VaultAuth", "vault") is not None
 
 
-def test_r14d_without_the_transit_key_logins_go_on_and_nothing_stored_is_lost(
+def test_r14d_without_transit_logins_go_on_and_nothing_stored_is_lost(
     team: Tenant, transit: Tenant, tmp_path: Path
 ) -> None:
-    """Once the key may be used again, the login is stored by itself."""
+    """A dead encryption token is replaced; while the policy is missing, nothing is stored; then it is, by itself."""
     with harness.running(team.cluster, tmp_path, *ENCRYPTED) as operator:
         team.connect()
         team.put("app", {"user": "alice"})
         team.sync("app")
         team.wait_synced("app")
-        name, version = identity(wait_stored(team))
+        first = identity(wait_stored(team))
+        end_tokens(transit.mount, team)
+        follow(team, "bob")
+        team.wait(lambda: identity(wait_stored(team)) != first, "the new login to be stored", STORED_AGAIN)
+        kept = identity(wait_stored(team))
         stored.allow_transit(team, encrypt=False)
+        end_tokens(transit.mount, team)
+        follow(team, "carol")
+        attempts = partial(refusals, operator)
+        team.wait(attempts, "an attempt to store")
         operator.kill()
+        before = attempts()
         operator.start()
-        team.put("app", {"user": "bob"})
-        team.wait_data("app", user="bob")
-        log_line = "stored logins: trying again later"
-        team.wait(lambda: any(log_line in one["msg"] for one in operator.lines()), "an attempt to store")
-        assert identity(wait_stored(team)) == (name, version)
+        follow(team, "dave")
+        team.wait(lambda: attempts() > before, "an attempt to store by the next process")
+        assert identity(wait_stored(team)) == kept
         stored.allow_transit(team)
-        team.wait(lambda: identity(wait_stored(team))[1] != version, "the new login to be stored", STORED_AGAIN)
+        team.wait(lambda: identity(wait_stored(team)) != kept, "the new login to be stored", STORED_AGAIN)
+        content = stored.opened(team.bao, transit.mount, stored.content_of(wait_stored(team)))
+        team.bao.admin.write("auth/token/lookup-accessor", {"accessor": content["auth"]["accessor"]})
+
+
+def end_tokens(encryption: str, team: Tenant) -> None:
+    """Revoke the token that encrypts, and that of the team, so that there is a login to store."""
+    admin = team.bao.admin
+    for policy in (encryption, team.namespace):
+        alive = admin.accessors(policy=policy)
+        assert alive, policy
+        for one in alive:
+            admin.revoke_accessor(one)
+
+
+def follow(team: Tenant, user: str) -> None:
+    """Have a change synced."""
+    team.put("app", {"user": user})
+    team.wait_data("app", user=user)
+
+
+def refusals(operator: Operator) -> int:
+    """How often a login could not be stored."""
+    return sum(one["msg"] == "stored logins: trying again later" for one in operator.lines())
 
 
 def identity(entry: Json) -> tuple[str, str]:
@@ -280,7 +327,7 @@ def store_stray(cluster: Cluster, number: int) -> None:
     stored.store_new(cluster, f"kubernetes-{number:022x}", labels)
 
 
-def ready(team: Tenant, operator: harness.Operator, port: int) -> None:
+def ready(team: Tenant, operator: Operator, port: int) -> None:
     """Start the process, and wait for its readiness."""
     operator.launch()
     site = Site(base=f"http://127.0.0.1:{port}", timeout=5)

@@ -1,15 +1,15 @@
 """The destination Secret: whose it is, what it looks like, and how it comes back after somebody changed it."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from testenv.web import RequestFailed
 from tests.support.evidence import MOST_ABSENT, Watch, absences, conditions, timed
-from tests.support.operator import Operator
+from tests.support.operator import Operator, user_of
 from tests.support.tenant import Json, Tenant
 from vso.base import SystemClock
 
@@ -19,6 +19,9 @@ OWNER_LABELS = {
     "app.kubernetes.io/component": "secret-sync",
 }
 OWNER_UID = "secrets.hashicorp.com/vso-ownerRefUID"
+PROMPT = 1.0
+"""Seconds within which the operator has repaired what somebody changed."""
+ROUNDS = 3
 
 
 def b64(text: str) -> str:
@@ -59,6 +62,31 @@ def marks(tenant: Tenant, name: str) -> Json:
         "annotations": meta.get("annotations", {}),
         "ownerReferences": meta.get("ownerReferences", []),
     }
+
+
+def repair_time(operator: Operator, tenant: Tenant, name: str) -> float:
+    """Seconds from somebody else's last write of the Secret to the end of the operator's, by the server's clock."""
+    done = [
+        one
+        for one in tenant.cluster.audit()
+        if (one.namespace, one.resource, one.name) == (tenant.namespace, "secrets", name)
+        and one.verb in {"create", "update", "patch", "delete"}
+        and one.code < 300
+        and "dryRun" not in one.request_uri
+    ]
+    ours = user_of(operator.namespace, operator.account)
+    foreign = max(one.answered for one in done if one.user != ours)
+    repair = max(one.answered for one in done if one.user == ours)
+    return (parse_time(repair) - parse_time(foreign)).total_seconds()
+
+
+def assert_repaired_within_a_second(what: str, disturb: Callable[[], float]) -> None:
+    """Disturb a Secret, again if the machine was held up: not so often that its repairs are slowed as of a fight."""
+    times = [disturb()]
+    while min(times) >= PROMPT and len(times) < ROUNDS:
+        times.append(disturb())
+    print(f"{what}: repaired after {min(times):.3f} s")
+    assert 0 < min(times) < PROMPT, times
 
 
 def ready(operator: Operator, tenant: Tenant, name: str = "app", **spec: Any) -> Watch:
@@ -187,7 +215,9 @@ def test_with_create_false_only_the_data_is_replaced(operator: Operator, tenant:
         ("a removed owner reference", {"metadata": {"ownerReferences": None}}, 0),
     ],
 )
-def test_r34_drift_is_repaired_at_once(operator: Operator, tenant: Tenant, what: str, change: Json, reads: int) -> None:
+def test_r34_drift_is_repaired_within_a_second(
+    operator: Operator, tenant: Tenant, what: str, change: Json, reads: int
+) -> None:
     """Data at the cost of one read of Vault, marks without any; in place, and no workload restarts."""
     tenant.deployment("web")
     watch = ready(
@@ -197,24 +227,22 @@ def test_r34_drift_is_repaired_at_once(operator: Operator, tenant: Tenant, what:
         destination={"labels": {"team": "a"}, "annotations": {"note": "b"}},
         rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}],
     )
-    before = secret(tenant, "app")
-    tenant.patch("Secret", "app", change)
+    before, expected = secret(tenant, "app"), marks(tenant, "app")
+
+    def disturb() -> float:
+        watch.again()
+        tenant.patch("Secret", "app", change)
+        tenant.wait(repaired, f"{what} to be repaired")
+        assert watch.reads("app") == reads
+        assert len(watch.writes("secrets")) == 1
+        assert watch.writes("deployments") == []
+        return repair_time(operator, tenant, "app")
 
     def repaired() -> bool:
-        now = secret(tenant, "app")
-        return now.get("data") == before["data"] and marks(tenant, "app") == expected
+        return secret(tenant, "app").get("data") == before["data"] and marks(tenant, "app") == expected
 
-    expected = {
-        "type": "Opaque",
-        "labels": before["metadata"]["labels"],
-        "annotations": before["metadata"]["annotations"],
-        "ownerReferences": before["metadata"]["ownerReferences"],
-    }
-    timed(what, lambda: tenant.wait(repaired, f"{what} to be repaired"), limit=5)
+    assert_repaired_within_a_second(what, disturb)
     assert secret(tenant, "app")["metadata"]["uid"] == before["metadata"]["uid"]
-    assert watch.reads("app") == reads
-    assert len(watch.writes("secrets")) == 1
-    assert watch.writes("deployments") == []
 
 
 def test_a_touch_without_change_costs_nothing(operator: Operator, tenant: Tenant) -> None:
@@ -234,20 +262,14 @@ def test_a_secret_of_another_type_in_our_place_is_replaced(operator: Operator, t
     before = secret(tenant, "app")
     meta = {name: before["metadata"][name] for name in ("labels", "ownerReferences")}
 
-    def forged() -> bool:
-        try:
+    def disturb() -> float:
+        with operator.paused():  # it would be faster
             tenant.delete("Secret", "app")
             tenant.create("Secret", "app", metadata=meta, type="example.com/forged", data=before["data"])
-        except RequestFailed:
-            return False
-        return True
+        tenant.wait(lambda: (tenant.get("Secret", "app") or {}).get("type") == "Opaque", "the type")
+        return repair_time(operator, tenant, "app")
 
-    tenant.wait(forged, "a Secret made faster than by the operator")
-    timed(
-        "another type",
-        lambda: tenant.wait(lambda: (tenant.get("Secret", "app") or {}).get("type") == "Opaque", "the type"),
-        limit=5,
-    )
+    assert_repaired_within_a_second("another type", disturb)
     assert secret(tenant, "app")["data"] == before["data"]
 
 
@@ -256,12 +278,18 @@ def test_a_deleted_secret_comes_back_and_nothing_restarts(operator: Operator, te
     tenant.deployment("web")
     watch = ready(operator, tenant, refreshAfter="1h", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
     before = tenant.data("app")
-    tenant.delete("Secret", "app")
-    timed("a deleted Secret", lambda: tenant.wait(lambda: tenant.data("app") == before, "the Secret"), limit=5)
-    tenant.wait_synced("app")
-    assert watch.reads("app") == 1
-    assert watch.writes("secrets") == ["create secrets"]
-    assert watch.writes("deployments") == []
+
+    def disturb() -> float:
+        watch.again()
+        tenant.delete("Secret", "app")
+        tenant.wait(lambda: tenant.data("app") == before, "the Secret")
+        tenant.wait_synced("app")
+        assert watch.reads("app") == 1
+        assert watch.writes("secrets") == ["create secrets"]
+        assert watch.writes("deployments") == []
+        return repair_time(operator, tenant, "app")
+
+    assert_repaired_within_a_second("a deleted Secret", disturb)
 
 
 def test_r27_labels_annotations_and_type_follow_the_resource(operator: Operator, tenant: Tenant) -> None:

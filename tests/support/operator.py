@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,16 @@ class Operator:
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop its time (SIGSTOP) for the length of the context."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def peak(self) -> int:
         """Bytes of memory that its process had at most."""

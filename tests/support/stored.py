@@ -1,9 +1,11 @@
 """Stored logins, read and made without the operator's code: format of behaviour.md section 4.2, api.md section 8.7."""
 
+import contextlib
 import hashlib
 import hmac
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from typing import Any, Final
 
 from testenv import Cluster, OpenBao
@@ -20,6 +22,46 @@ LABELS: Final = {
 SELECTOR: Final = "%2C".join(f"{name}%3D{value}" for name, value in LABELS.items()).replace("/", "%2F")
 
 
+@contextlib.contextmanager
+def encrypting(team: Tenant, *, address: str = "", **connection: Any) -> Iterator[Tenant]:
+    """The operator's own VaultAuth with a Transit key, in its namespace; all named as the `mount` of what is given.
+
+    `address` is another way to the team's server, `connection` more of the VaultConnection's spec.
+    """
+    name = f"transit-{team.namespace}"
+    admin = team.bao.admin
+    admin.enable_transit(name, "logins")
+    allow_transit(team)
+    admin.kubernetes_role(
+        "kubernetes", name, policies=[name], namespaces=[NAMESPACE], service_accounts=["default"], audience="vault"
+    )
+    own = Tenant(team.cluster, team.bao, NAMESPACE, name)
+    own.create("VaultConnection", name, spec={"address": address or team.bao.address, **connection})
+    kubernetes = {"role": name, "serviceAccount": "default", "audiences": ["vault"]}
+    own.create(
+        "VaultAuth",
+        name,
+        metadata={"labels": {"cacheStorageEncryption": "true"}},
+        spec=own.auth_spec(
+            vaultConnectionRef=name, kubernetes=kubernetes, storageEncryption={"mount": name, "keyName": "logins"}
+        ),
+    )
+    yield own
+    for kind in ("VaultAuth", "VaultConnection"):
+        own.patch(kind, name, {"metadata": {"finalizers": None}})
+        own.delete(kind, name)
+    admin.delete(f"sys/mounts/{name}")
+
+
+def allow_transit(team: Tenant, *, encrypt: bool = True) -> None:
+    """What the operator may do with the Transit key."""
+    name = f"transit-{team.namespace}"
+    rule = (
+        f'path "{name}/*" {{ capabilities = ["update"] }}' if encrypt else f'path "{name}/no" {{ capabilities = [] }}'
+    )
+    team.bao.admin.policy(name, rule)
+
+
 def entries(cluster: Cluster) -> dict[str, Json]:
     """The stored logins by name."""
     found: list[Json] = cluster.request("GET", f"{SECRETS}?labelSelector={SELECTOR}")["items"]
@@ -28,13 +70,15 @@ def entries(cluster: Cluster) -> dict[str, Json]:
 
 def entry_of(tenant: Tenant) -> Json | None:
     """The stored login of the tenant's namespace, if there is one."""
-    found = [
-        one
-        for one in entries(tenant.cluster).values()
-        if one["metadata"]["labels"].get("provider/namespace") == tenant.namespace
-    ]
+    found = entries_of(tenant)
     assert len(found) <= 1, found
     return found[0] if found else None
+
+
+def entries_of(tenant: Tenant) -> list[Json]:
+    """The stored logins of the tenant's namespace."""
+    found = entries(tenant.cluster).values()
+    return [one for one in found if one["metadata"]["labels"].get("provider/namespace") == tenant.namespace]
 
 
 def cache_key(tenant: Tenant) -> str:
@@ -148,12 +192,3 @@ def store_new(cluster: Cluster, key: str, labels: dict[str, str]) -> None:
     data = {"secret": b64encode(b"{}").decode(), "messageMAC": b64encode(bytes(32)).decode()}
     body = {"metadata": {"name": f"vso-cc-{key}", "labels": labels}, "immutable": True, "data": data}
     cluster.request("POST", SECRETS, {"apiVersion": "v1", "kind": "Secret", **body})
-
-
-def allow_transit(team: Tenant, *, encrypt: bool = True) -> None:
-    """What the operator may do with the Transit key."""
-    name = f"transit-{team.namespace}"
-    rule = (
-        f'path "{name}/*" {{ capabilities = ["update"] }}' if encrypt else f'path "{name}/no" {{ capabilities = [] }}'
-    )
-    team.bao.admin.policy(name, rule)

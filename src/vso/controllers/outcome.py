@@ -32,13 +32,15 @@ from vso.sync import (
     TransformationInvalid,
     Unavailable,
 )
-from vso.vault import LoginRefused, MissingCredential, VaultError
+from vso.vault import Denied, LoginRefused, MissingCredential, VaultError
 
 Expected = SyncError | VaultError | KubeError
 """Failures that belong to the job; anything else is a bug and escapes to the controller."""
 EXPECTED: Final = (SyncError, VaultError, KubeError)
 
 _CONFLICT_RETRY: Final = 1.0
+_AFTER_LOGIN: Final = 1.0
+"""Seconds over which those come back whom another login may help."""
 _LONGEST_DEFERRAL: Final = 60.0
 """Seconds of attempts that were put off, or overtaken by other writers, after which that is told as a failure."""
 _SERIES: Final = 30.0
@@ -149,6 +151,9 @@ class Attempts:
     def _patience(self, key: Key, error: Expected) -> float | None:
         asked = getattr(error, "retry_after", None) or 0.0
         delay = self.delay(key)
+        if delay is not None and isinstance(error, Denied) and error.login_in is not None:
+            # A policy that is attached by then is to be seen at that login, and not a step later (R08).
+            delay = min(delay, error.login_in + jitter(_AFTER_LOGIN, self._rng))
         return None if delay is None else max(delay, asked)
 
 

@@ -203,10 +203,12 @@ class Clients:
             self._authenticator.observer.rejected(identity.spec)
             fresh = await self._login_again(identity, session, refused)
             if fresh is None:
+                refused.login_in = identity.login_in(self._clock.monotonic())
                 raise
         try:
             result = await send(fresh)
-        except Denied:
+        except Denied as refused:
+            refused.login_in = identity.login_in(self._clock.monotonic())
             self._retire(identity, session)
             raise
         identity.denied.succeeded()
@@ -241,17 +243,18 @@ class Clients:
         return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
 
     async def _login_again(self, identity: Identity, stale: Session, refused: Denied) -> Session | None:
-        """After a 403: the login that replaced `stale`, or a new one if it is time for it; else None.
+        """After a 403: the login that replaced `stale` or is about to, or a new one if it is time for it; else None.
 
         The old token stays in use by others until the new one is there, and is not revoked.
         """
         current = identity.current
         if current is not None and current.serial != stale.serial:
             return current
-        now = self._clock.monotonic()
-        if identity.denied.refusal(now) or identity.gate.refusal(now):
-            return None
-        identity.denied.failed(refused, now)
+        if identity.spec.login not in self._flights:
+            now = self._clock.monotonic()
+            if identity.denied.refusal(now) or identity.gate.refusal(now):
+                return None
+            identity.denied.failed(refused, now)
         with suppress(Unavailable):
             return await self._flights.run(identity.spec.login, lambda: self._log_in(identity))
         return None

@@ -39,6 +39,10 @@ class SingleFlight:
             flight.cancel()
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether work of this key is under way."""
+        return key in self._flights
+
     def start(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> None:
         """Let `work` run by itself, unless `key` is under way; what it raises is logged, with its traceback."""
         if key not in self._flights:

@@ -165,6 +165,11 @@ class Identity:
         """The server it logs in at."""
         return self.spec.login.server
 
+    def login_in(self, now: float) -> float:
+        """Seconds until a 403 may lead to another login."""
+        waits = (one.refusal(now) for one in (self.gate, self.denied))
+        return max((one[1] for one in waits if one is not None), default=0.0)
+
 
 def first_to_end(identities: Iterable[Identity]) -> Lifetime | None:
     """Of what the present logins of `identities` were made with, the life that ends first; None if none is known to."""

@@ -76,7 +76,13 @@ class Invalid(VaultError):
 
 
 class Denied(VaultError):
-    """Status 401 or 403: missing policy, or a token that expired or was revoked."""
+    """Status 401 or 403: missing policy, or a token that expired or was revoked.
+
+    `login_in` is the number of seconds until another login may show that the policy is there by now; None if whoever
+    keeps the login did not say.
+    """
+
+    login_in: float | None = None
 
 
 class Refusal(Enum):

@@ -258,18 +258,34 @@ async def test_a_403_leads_to_one_new_login_and_one_more_read(bench: Bench) -> N
     assert bench.logins == 2
 
 
-async def test_logins_after_403_share_one_back_off(bench: Bench) -> None:
-    """Fifty resources that may not read cost one login per step, not fifty."""
-    bench.fail(READ, Denied("permission denied", path=READ, status=403))
-    for _ in range(50):
-        with pytest.raises(Denied):
-            await read(bench, spec_of())
+async def test_all_who_met_a_403_wait_for_the_one_new_login(bench: Bench) -> None:
+    """The token was revoked while many had requests under way: none of them fails (regressions R08)."""
+    spec = spec_of()
+    await read(bench, spec)
+
+    async def only_the_second(call: Call) -> Response:
+        if call.token == Sensitive("token-1"):
+            raise Denied("permission denied", path=READ, status=403)
+        return await bench.read(call)
+
+    bench.server.answers[READ] = only_the_second
+    clients = [await bench.clients.get(spec, namespace=f"team-{number}") for number in range(10)]
+    found = await asyncio.gather(*(client.read_kv(REQUEST) for client in clients))
+    assert {one.data.reveal() for one in found} == {b'{"a":"1"}'}
     assert bench.logins == 2
-    await bench.clock.advance(5)
-    for _ in range(50):
-        with pytest.raises(Denied):
-            await read(bench, spec_of())
-    assert bench.logins == 3
+
+
+async def test_logins_after_403_share_one_back_off(bench: Bench) -> None:
+    """Fifty resources that may not read cost one login per step, not fifty; each is told when the next one is due."""
+    bench.fail(READ, Denied("permission denied", path=READ, status=403))
+    await bench.clock.advance(1)
+    for step in (5, 10):
+        for _ in range(50):
+            with pytest.raises(Denied) as refused:
+                await read(bench, spec_of())
+            assert refused.value.login_in == step
+        assert bench.logins == (2 if step == 5 else 3)
+        await bench.clock.advance(step)
 
 
 async def test_an_outage_stops_requests_until_a_probe_and_a_trial_succeed(bench: Bench) -> None:
