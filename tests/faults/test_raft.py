@@ -14,9 +14,9 @@ import pytest
 from testenv import Cluster, InThread, OpenBao, Postgres, wait_for
 from testenv.waiting import seconds
 from tests.faults.lab import STEP, TRUE, items, many, wait_slowly
-from tests.support.database import KIND, Database, new_database
+from tests.support.database import KIND, Database, new_database, remove_database
 from tests.support.operator import Operator
-from tests.support.tenant import Tenant, new_tenant
+from tests.support.tenant import Tenant, new_tenant, remove
 
 STATIC: Final = 20
 LEASES: Final = 5
@@ -65,7 +65,7 @@ def voters(node: OpenBao) -> int:
 
 
 @pytest.fixture(scope="module")
-def database(operator: Operator, trio: Trio, cluster: Cluster, postgres: Postgres) -> Database:
+def database(operator: Operator, trio: Trio, cluster: Cluster, postgres: Postgres) -> Iterator[Database]:
     """Resources of all kinds in sync through the balancer; leases and certificates fall due every few seconds."""
     tenant = new_tenant(cluster, trio.nodes[0])
     database = new_database(tenant, postgres)
@@ -85,7 +85,10 @@ def database(operator: Operator, trio: Trio, cluster: Cluster, postgres: Postgre
     for number in range(CERTIFICATES):
         tenant.certify(f"cert{number}", mount=pki, role="web", ttl="40s", expiryOffset="34s")
     wait_slowly(lambda: all_ready(tenant), "all to be in sync")
-    return database
+    yield database
+    last = through(trio, database)
+    remove_database(last)
+    remove(last.tenant)
 
 
 def leases() -> list[str]:
