@@ -81,7 +81,7 @@ class OpenBao(Lifetime):
             self._initialize()
         self.admin = VaultAdmin(self._site, self.token)
         self._wait_unsealed()
-        if self.vault:
+        if self.vault and self._joins is None:
             self._enable_audit()
         name = "Vault" if self.vault else "OpenBao"
         self._report(f"{name}: ready at {self.address} after {seconds() - started:.1f} s")
