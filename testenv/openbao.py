@@ -5,6 +5,7 @@ restarts and crashes can be tried. Every request is in its audit log.
 """
 
 import contextlib
+import http.client
 import importlib.util
 import json
 import os
@@ -20,10 +21,10 @@ from testenv.port import free_port, host_port
 from testenv.process import Program, Server, start_retrying
 from testenv.vaultadmin import VaultAdmin
 from testenv.waiting import Report, quiet, seconds, wait_for
-from testenv.web import Site
+from testenv.web import RequestFailed, Site
 from testenv.workspace import workspace
 
-_UNINITIALIZED, _SEALED = 501, 503
+_ACTIVE, _UNINITIALIZED, _SEALED = 200, 501, 503
 
 
 class OpenBao(Lifetime):
@@ -31,7 +32,8 @@ class OpenBao(Lifetime):
 
     `address` is its URL, `token` a root token ("root" unless durable), `admin` does the set-up, `server` is
     the process (pause, kill, ...), `ca_pem` the CA's certificate with `tls`, else "". `vault` tells that it is
-    HashiCorp Vault. `binary` is another program than the one that `find_binary` finds.
+    HashiCorp Vault. `binary` is another program than the one that `find_binary` finds. With `joins` it is a standby
+    in the cluster of that durable server, with its token and its audit log.
     """
 
     server: Server
@@ -39,13 +41,21 @@ class OpenBao(Lifetime):
     token: str
     admin: VaultAdmin
     folder: Path
+    _audit: AuditLog[VaultLine]
 
     def __init__(
-        self, *, durable: bool = False, tls: bool = False, binary: Path | None = None, report: Report = quiet
+        self,
+        *,
+        durable: bool = False,
+        joins: "OpenBao | None" = None,
+        tls: bool = False,
+        binary: Path | None = None,
+        report: Report = quiet,
     ) -> None:
         super().__init__(report=report)
         self._binary = binary
-        self._durable = durable
+        self._durable = durable = durable or joins is not None
+        self._joins = joins
         self._tls = tls
         self._unseal_key = ""
         self.token = "" if durable else "root"
@@ -57,17 +67,21 @@ class OpenBao(Lifetime):
         self.binary = self._binary or find_binary()
         self.vault = _is_vault(self.binary)
         self.folder = stack.enter_context(workspace())
-        self._audit = AuditLog(self.folder / "audit.log", VaultLine)
+        # All servers of a cluster must name the same file: who leads next would refuse to otherwise.
+        own = AuditLog(self.folder / "audit.log", VaultLine)
+        self._audit = own if self._joins is None else self._joins._audit  # noqa: SLF001 -- one of us
         if self._tls:
             self.authority = Authority.create(self.folder / "pki", name="openbao")
             self.ca_pem = self.authority.pem
         self.server = start_retrying(self._make, lambda: self._status() != 0)
         stack.callback(self.server.terminate)
-        if self._durable:
+        if self._joins is not None:
+            self._join(self._joins)
+        elif self._durable:
             self._initialize()
         self.admin = VaultAdmin(self._site, self.token)
         self._wait_unsealed()
-        if self.vault:
+        if self.vault and self._joins is None:
             self._enable_audit()
         name = "Vault" if self.vault else "OpenBao"
         self._report(f"{name}: ready at {self.address} after {seconds() - started:.1f} s")
@@ -84,6 +98,24 @@ class OpenBao(Lifetime):
     def sealed(self) -> bool:
         """Whether it is sealed now."""
         return bool(self._site.call("GET", "/v1/sys/seal-status")["sealed"])
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that does the work; a standby hands on to that one."""
+        return self._status() == _ACTIVE
+
+    @property
+    def serves(self) -> bool:
+        """Whether who asks it gets an answer, its own or that of the server that leads."""
+        try:
+            self.admin.read("sys/mounts")
+        except (OSError, http.client.HTTPException, RequestFailed):
+            return False
+        return True
+
+    def step_down(self) -> None:
+        """Give up leading its cluster; another takes over within seconds."""
+        self.admin.write("sys/step-down")
 
     def seal(self) -> None:
         """Seal it: every request is answered with 503 until `unseal`."""
@@ -142,7 +174,7 @@ class OpenBao(Lifetime):
             data = self.folder / "data"
             data.mkdir(exist_ok=True)
             # Raft, since OpenBao has no file store any more; the multiplier makes the lone voter's election quick.
-            config["storage"] = {"raft": {"path": str(data), "node_id": "one", "performance_multiplier": "1"}}
+            config["storage"] = {"raft": {"path": str(data), "node_id": host_port(port), "performance_multiplier": "1"}}
             config["api_addr"] = self.address
             config["cluster_addr"] = f"https://{host_port(port + 1)}"
             if self.vault:
@@ -170,8 +202,13 @@ class OpenBao(Lifetime):
         self.token = answer["root_token"]
         self._site.call("PUT", "/v1/sys/unseal", {"key": self._unseal_key})
 
+    def _join(self, leader: "OpenBao") -> None:
+        self._site.call("PUT", "/v1/sys/storage/raft/join", {"leader_api_addr": leader.address})
+        self._unseal_key, self.token = leader._unseal_key, leader.token  # noqa: SLF001 -- one of us
+        self._site.call("PUT", "/v1/sys/unseal", {"key": self._unseal_key})
+
     def _wait_unsealed(self) -> None:
-        self.server.wait_until(lambda: self._site.answers("/v1/sys/health"))
+        self.server.wait_until(lambda: self._site.answers("/v1/sys/health?standbyok=true"))
 
     def _enable_audit(self) -> None:
         self.admin.write("sys/audit/file", {"type": "file", "options": {"file_path": str(self._audit.file)}})

@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -51,15 +52,14 @@ class _Seen:
 class FaultProxy:
     """`async with FaultProxy("http://127.0.0.1:8200") as proxy: ...`; clients use `proxy.url`.
 
-    `connections` counts those that were accepted, `requests` are those that were seen (HTTP only), `answered`
-    counts the answers in the server's stead since the mode was set.
+    With `others` it balances: connections go to all of them in turn, past those that refuse. `connections` counts
+    those that were accepted, `requests` are those that were seen (HTTP only), `answered` counts the answers in the
+    server's stead since the mode was set.
     """
 
-    def __init__(self, target: str, *, authority: Authority | None = None) -> None:
+    def __init__(self, target: str, *others: str, authority: Authority | None = None) -> None:
+        self._upstreams = deque(_address(one) for one in (target, *others))
         parts = urlsplit(target)
-        if parts.hostname is None or parts.port is None:
-            raise ValueError(f"{target!r} is no URL with a port")
-        self._upstream = (parts.hostname, parts.port)
         self._port = free_port()
         self.url = f"{parts.scheme}://{LOOPBACK}:{self._port}"
         self._authority = authority if parts.scheme == "https" else None
@@ -147,9 +147,7 @@ class FaultProxy:
             self._links.discard(link)
 
     async def _serve(self, link: _Link, reader: asyncio.StreamReader) -> None:
-        context = self._tls[1] if self._tls else None
-        host, port = self._upstream
-        answers, link.server = await asyncio.open_connection(host, port, ssl=context, limit=_LIMIT)
+        answers, link.server = await self._connect()
         upwards = self._upwards_http if self._http else self._upwards
         async with asyncio.TaskGroup() as group:
             pumps = [
@@ -159,6 +157,18 @@ class FaultProxy:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             for pump in pumps:
                 pump.cancel()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = self._tls[1] if self._tls else None
+        for left in range(len(self._upstreams) - 1, -1, -1):
+            host, port = self._upstreams[0]
+            self._upstreams.rotate(-1)
+            try:
+                return await asyncio.open_connection(host, port, ssl=context, limit=_LIMIT)
+            except OSError:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     async def _upwards(self, link: _Link, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(_PIECE):
@@ -229,8 +239,8 @@ class InThread:
     `url`, `mode`, `connections`, `answered` and `requests` are those of the proxy, `set` blocks until it is done.
     """
 
-    def __init__(self, target: str, *, authority: Authority | None = None) -> None:
-        self._proxy = FaultProxy(target, authority=authority)
+    def __init__(self, target: str, *others: str, authority: Authority | None = None) -> None:
+        self._proxy = FaultProxy(target, *others, authority=authority)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self.url = self._proxy.url
@@ -275,6 +285,13 @@ class InThread:
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _address(target: str) -> tuple[str, int]:
+    parts = urlsplit(target)
+    if parts.hostname is None or parts.port is None:
+        raise ValueError(f"{target!r} is no URL with a port")
+    return parts.hostname, parts.port
 
 
 def _contexts(authority: Authority | None) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:

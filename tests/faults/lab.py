@@ -1,7 +1,7 @@
 """Steps that several fault tests share: tenants elsewhere, many resources at once, counting logins, replicas."""
 
 import http.client
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from testenv import Cluster, OpenBao, VaultRequest, wait_for
-from testenv.waiting import attempts
+from testenv.waiting import attempts, seconds
 from testenv.web import RequestFailed
 from tests.support import operator as harness
 from tests.support.operator import Operator
@@ -114,6 +114,22 @@ def gaps(requests: Iterable[VaultRequest]) -> list[float]:
     """Seconds between one request and the next."""
     times = [datetime.fromisoformat(one.time) for one in requests]
     return [(after - before).total_seconds() for before, after in pairwise(times)]
+
+
+def rates(counters: Mapping[str, Callable[[], int]], events: int, timeout: float = 60) -> dict[str, float]:
+    """What each counter counts per minute, measured from one event to the one that is `events` later."""
+    begun = {name: (count(), 0.0) for name, count in counters.items()}
+    found: dict[str, float] = {}
+    for _ in attempts(timeout):
+        for name in counters.keys() - found.keys():
+            seen, (first, since) = counters[name](), begun[name]
+            if not since and seen > first:
+                begun[name] = (seen, seconds())
+            elif since and seen >= first + events:
+                found[name] = 60 * (seen - first) / (seconds() - since)
+        if len(found) == len(counters):
+            return found
+    raise TimeoutError(f"too few events: {sorted(counters.keys() - found.keys())}")
 
 
 def shortest_gap(number: int) -> float:

@@ -3,17 +3,18 @@
 The outages run side by side, each with a server or a proxy of its own; the tests then look at what was seen.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Final
 
 import pytest
 
 from testenv import Answer, Cluster, Fault, InThread, OpenBao, Pass, Refuse, Silence
-from testenv.waiting import attempts, seconds
-from tests.faults.lab import STEP, in_sync, items, many, message, settle, wait_all_synced, wait_slowly
+from testenv.waiting import seconds
+from tests.faults.lab import STEP, in_sync, items, many, message, rates, settle, wait_all_synced, wait_slowly
 from tests.support.operator import Operator
 from tests.support.tenant import Tenant, new_tenant, remove
 
@@ -122,23 +123,6 @@ def versions(tenant: Tenant) -> dict[str, str]:
     return {one["name"]: one["resourceVersion"] for one in found if one["name"] in names}
 
 
-def measure(sites: Iterable[Site]) -> None:
-    """Fill in the requests per minute, each counted from one request to the `COUNTED`-th after it."""
-    first = {id(one): (one.attempts, 0.0) for one in sites}
-    open_ = list(sites)
-    for _ in attempts(60):
-        for site in tuple(open_):
-            count, since = first[id(site)]
-            if site.attempts > count and not since:
-                first[id(site)] = (site.attempts, seconds())
-            elif since and site.attempts >= count + COUNTED:
-                site.per_minute = 60 * (site.attempts - count) / (seconds() - since)
-                open_.remove(site)
-        if not open_:
-            return
-    raise TimeoutError(f"too few probes: {[one.outage.word for one in open_]}")
-
-
 @pytest.fixture(scope="module")
 def sites(operator: Operator, cluster: Cluster, bao: OpenBao) -> Iterator[dict[str, Site]]:
     """All outages, from a steady state to a steady state."""
@@ -150,7 +134,10 @@ def sites(operator: Operator, cluster: Cluster, bao: OpenBao) -> Iterator[dict[s
             site.outage.begin(site.bao, site.proxy)
         for site in sites.values():
             wait_slowly(site.failed, "everybody to notice the outage")
-        measure([one for one in sites.values() if one.outage.trace is not Trace.NONE])
+        traced = {name: one for name, one in sites.items() if one.outage.trace is not Trace.NONE}
+        found = rates({name: partial(getattr, one, "attempts") for name, one in traced.items()}, COUNTED)
+        for name, site in traced.items():
+            site.per_minute = found[name]
         for site in sites.values():
             site.outage.end(site.bao, site.proxy)
             site.ended = seconds()

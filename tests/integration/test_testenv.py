@@ -277,6 +277,26 @@ def test_the_proxy_answers_so_many_times_and_counts(bao: OpenBao) -> None:
         assert [request.target for request in proxy.requests] == [HEALTH] * 3
 
 
+def test_the_proxy_spares_what_it_is_told_to(bao: OpenBao) -> None:
+    """A server that fails all requests but one kind."""
+    with InThread(bao.address) as proxy:
+        proxy.set(Answer(status=500, spare="/seal-status"))
+        site = Site(base=proxy.url)
+        assert [site.ask("GET", one).status for one in (HEALTH, "/v1/sys/seal-status")] == [500, 200]
+
+
+def test_the_proxy_balances_past_a_server_that_is_away(bao: OpenBao) -> None:
+    """Connections go to all in turn; to the others, where one refuses."""
+    with OpenBao() as other, InThread(bao.address, other.address) as proxy:
+        site = Site(base=proxy.url)
+        mark = bao.mark(), other.mark()
+        for _ in range(4):
+            site.ask("GET", "/v1/sys/mounts")
+        assert [len(bao.requests(since=mark[0])), len(other.requests(since=mark[1]))] == [2, 2]
+        other.kill()
+        assert [site.ask("GET", HEALTH).status for _ in range(4)] == [200] * 4
+
+
 def test_the_proxy_throttles_the_api_server_for_a_service_account(cluster: Cluster) -> None:
     """Before an https:// server it ends TLS with a certificate that the cluster's clients trust."""
     with InThread(cluster.server, authority=cluster.authority) as proxy:

@@ -60,7 +60,10 @@ class Limits:
 
 
 class Server:
-    """Sends requests through one transport; knows whether the server is in order."""
+    """Sends requests through one transport; knows whether the server is in order.
+
+    `witness` finds a request that depends on no mount, None if nobody is logged in to send it (see `verdict`).
+    """
 
     def __init__(
         self,
