@@ -145,6 +145,19 @@ def most_attempts(seconds: float) -> int:
     return count
 
 
+def changes(operator: Operator, tenant: Tenant, name: str, since: int) -> list[str]:
+    """What the operator changed of Secret and Deployment `name`, in order: "secrets" or "deployments" for each."""
+    return [
+        one.resource
+        for one in operator.requests(since)
+        if (one.namespace, one.name) == (tenant.namespace, name)
+        and one.resource in {"secrets", "deployments"}
+        and one.verb in _WRITES
+        and "dryRun" not in one.request_uri
+        and one.code < http.client.MULTIPLE_CHOICES
+    ]
+
+
 @contextmanager
 def replicas(arena: Cluster, folder: Path, *flags: str) -> Iterator[tuple[Operator, Operator]]:
     """Two of them; the first leads."""

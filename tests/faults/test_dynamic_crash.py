@@ -15,7 +15,7 @@ import pytest
 from testenv import Cluster, OpenBao, Postgres
 from testenv.waiting import attempts
 from tests.faults.gateway import Gateway, Rule, Where
-from tests.faults.lab import FLAGS
+from tests.faults.lab import FLAGS, changes
 from tests.support import operator as harness
 from tests.support.database import KIND, Database, new_database, remove_database
 from tests.support.operator import Operator
@@ -150,7 +150,7 @@ def test_killed_at_each_step_of_a_replacement_no_secret_dies(stage: Stage) -> No
     one_each(stage, list(KNOWN), 30)
     for name in names:
         assert len(stage.database.leases(name)) <= 2, state(stage, name)
-        assert restarted_last(stage, name, mark), name
+        assert changes(stage.operator, stage.tenant, name, mark)[-1] == "deployments", name
         workload = stage.tenant.get("Deployment", name)
         assert workload is not None
         assert workload["metadata"]["generation"] == 2, name
@@ -208,13 +208,6 @@ def alone(stage: Stage, name: str) -> bool:
     """Whether there is nothing but the lease in status and the account in the Secret."""
     leases, accounts = stage.database.leases(name), stage.accounts(name)
     return leases == [stage.database.lease_id(name)] and accounts == [stage.database.credentials(name)[0]]
-
-
-def restarted_last(stage: Stage, name: str, mark: int) -> bool:
-    """Whether the workload was changed since the mark, and after the last change of the Secret."""
-    done = [one for one in stage.operator.requests(mark) if one.name == name and one.code < 300]
-    changes = [one.resource for one in done if one.verb == "patch" and one.resource in {"secrets", "deployments"}]
-    return changes[-1:] == ["deployments"]
 
 
 def in_sync(stage: Stage, name: str) -> bool:
