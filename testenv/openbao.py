@@ -56,6 +56,7 @@ class OpenBao(Lifetime):
         self._binary = binary
         self._durable = durable = durable or joins is not None
         self._joins = joins
+        self._clustered = joins is not None
         self._tls = tls
         self._unseal_key = ""
         self.token = "" if durable else "root"
@@ -205,10 +206,13 @@ class OpenBao(Lifetime):
     def _join(self, leader: "OpenBao") -> None:
         self._site.call("PUT", "/v1/sys/storage/raft/join", {"leader_api_addr": leader.address})
         self._unseal_key, self.token = leader._unseal_key, leader.token  # noqa: SLF001 -- one of us
+        leader._clustered = True  # noqa: SLF001 -- from now on it may be the standby
         self._site.call("PUT", "/v1/sys/unseal", {"key": self._unseal_key})
 
     def _wait_unsealed(self) -> None:
-        self.server.wait_until(lambda: self._site.answers("/v1/sys/health?standbyok=true"))
+        # Alone it is a standby, too, until it has elected itself.
+        path = "/v1/sys/health?standbyok=true" if self._clustered else "/v1/sys/health"
+        self.server.wait_until(lambda: self._site.answers(path))
 
     def _enable_audit(self) -> None:
         self.admin.write("sys/audit/file", {"type": "file", "options": {"file_path": str(self._audit.file)}})
