@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import psutil
-
 from testenv import Cluster, InThread, Pass, Silence, wait_for
 from testenv.waiting import seconds
 from tests.faults.lab import (
@@ -67,15 +65,10 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, ar
         team.put("app", {"user": "alice"})
         many(team, 5)
         wait_all_synced(team)
-        assert first.process is not None
-        sleeper = psutil.Process(first.process.pid)
-        sleeper.suspend()
-        mark = arena.audit_mark()
-        try:
+        with first.paused():
+            mark = arena.audit_mark()
             wait_taken_over(arena, second)
             written = len(synced_lines(first))
-        finally:
-            sleeper.resume()
         team.put("app", {"user": "bob"})
         for number in range(5):
             team.wait_data(f"s{number}", user="bob")
@@ -83,6 +76,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(team: Tenant, ar
         assert len(synced_lines(first)) == written
         assert len(synced_lines(second)) >= 5
         assert len(turns(arena, mark)) == 1
+        assert first.process is not None
         if first.process.poll() is None:
             assert first.stop() == 0
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from testenv import Cluster, InThread, OpenBao, Postgres, Silence, VaultRequest
+from testenv import Cluster, InThread, OpenBao, Postgres, Silence, VaultAdmin, VaultRequest
 from testenv.waiting import seconds
 from tests.faults.lab import (
     STEP,
@@ -73,11 +73,7 @@ def test_r08_an_attached_policy_reaches_other_namespaces_and_costs_leases_nothin
     successor, renewed.
     """
     bao, name, place = tenant.bao, tenant.namespace, f"{tenant.namespace}-team"
-    outer = bao.admin.create_namespace(place)
-    inner = outer.create_namespace("inner")
-    for admin, user in ((outer, "alice"), (inner, "bob")):
-        admin.enable_kv("kv")
-        admin.put_kv("kv", "app", {"user": user})
+    outer = two_namespaces(bao, place)
     outer.enable_database("db", postgres)
     outer.database_role("db", "app")
     outer.policy("a", 'path "db/creds/app" { capabilities = ["read"] }')
@@ -309,11 +305,7 @@ def test_r38_logins_carry_the_namespace_of_the_vaultauth_and_reads_that_of_the_r
 ) -> None:
     """Also after the token was revoked, which heals for both by one login."""
     bao, name, team = tenant.bao, tenant.namespace, f"{tenant.namespace}-team"
-    outer = bao.admin.create_namespace(team)
-    inner = outer.create_namespace("inner")
-    for admin, user in ((outer, "alice"), (inner, "bob")):
-        admin.enable_kv("kv")
-        admin.put_kv("kv", "app", {"user": user})
+    outer = two_namespaces(bao, team)
     outer.policy("all", 'path "+/data/*" { capabilities = ["read"] }\npath "inner/kv/*" { capabilities = ["read"] }')
     outer.enable_kubernetes_auth("kubernetes", cluster)
     outer.kubernetes_role("kubernetes", name, policies=["all"], namespaces=[name], audience="vault")
@@ -334,6 +326,15 @@ def test_r38_logins_carry_the_namespace_of_the_vaultauth_and_reads_that_of_the_r
     assert [one.namespace for one in seen(tenant, "auth/kubernetes/login", again)] == [team]
     assert {one.namespace for one in seen(tenant, "kv/data/app", mark)} == {team, f"{team}/inner"}
     assert [message(one) for one in items(tenant)] == ["", ""]
+
+
+def two_namespaces(bao: OpenBao, place: str) -> VaultAdmin:
+    """The Vault namespace `place`, and ``inner`` in it, with a secret ``kv/app`` each: alice's and bob's."""
+    outer = bao.admin.create_namespace(place)
+    for admin, user in ((outer, "alice"), (outer.create_namespace("inner"), "bob")):
+        admin.enable_kv("kv")
+        admin.put_kv("kv", "app", {"user": user})
+    return outer
 
 
 def seen(tenant: Tenant, path: str, since: int) -> list[VaultRequest]:

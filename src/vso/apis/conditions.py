@@ -148,6 +148,11 @@ def is_true(conditions: Iterable[Condition], type_: ConditionType) -> bool:
     return entry is not None and entry.status == "True"
 
 
+def is_in_sync(conditions: Iterable[Condition]) -> bool:
+    """Whether a secret resource says that its Secret is as it should be."""
+    return is_true(conditions, ConditionType.SECRET_SYNCED) and is_true(conditions, ConditionType.READY)
+
+
 def health(prefix: str, *, healthy: bool) -> tuple[NewCondition, NewCondition]:
     """Healthy and Ready, which always agree; `prefix` is `kinds.Definition.condition_prefix`."""
     return (

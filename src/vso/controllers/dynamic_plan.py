@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
-from vso.apis.conditions import ConditionType, is_true
+from vso.apis.conditions import is_in_sync
 from vso.apis.v1beta1 import VaultDynamicSecret, VaultStaticCredsMetaData
 from vso.controllers.member import seconds_of
 from vso.sync import Destination, RefreshBounds, Signer, lease_horizon
@@ -232,8 +232,7 @@ def awaits_rotation(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float
 def is_outdated(wanted: VaultDynamicSecret) -> bool:
     """Whether the status tells of a failure or an earlier generation, although all is well."""
     status = wanted.status
-    well = is_true(status.conditions, ConditionType.SECRET_SYNCED) and is_true(status.conditions, ConditionType.READY)
-    return not well or status.last_generation != wanted.metadata.generation
+    return not is_in_sync(status.conditions) or status.last_generation != wanted.metadata.generation
 
 
 def look_again(wanted: VaultDynamicSecret, new: StaticCreds, *, unix: float) -> float | None:

@@ -7,7 +7,7 @@ no I/O. `vault_static_secret` gathers the input and carries the decisions out.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vso.apis.conditions import ConditionType, find, is_true
+from vso.apis.conditions import ConditionType, find, is_in_sync
 from vso.apis.v1beta1 import VaultStaticSecret
 from vso.controllers.member import seconds_of
 from vso.sync import DEFAULT_TYPE, Destination, LoginId, RefreshBounds, fingerprint, refresh_interval
@@ -75,8 +75,7 @@ def claims_sync(wanted: VaultStaticSecret, triggers: tuple[str, ...]) -> bool:
     restart = find(status.conditions, ConditionType.ROLLOUT_RESTART)
     return (
         status.last_generation == wanted.metadata.generation
-        and is_true(status.conditions, ConditionType.SECRET_SYNCED)
-        and is_true(status.conditions, ConditionType.READY)
+        and is_in_sync(status.conditions)
         and bool(status.secret_mac) == compares(wanted)
         and (restart is None or restart.status == "True")
         and asked <= {status.extensions.refreshed, status.extensions.rotated}

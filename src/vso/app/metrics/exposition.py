@@ -1,14 +1,11 @@
 """All metrics of the process, and their text for Prometheus. Start here; each topic is a module beside this one."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NoReturn, Protocol
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from vso.app.metrics.family import Declared, Families
 from vso.app.metrics.objects import FIGURES, ObjectCollector, Reckoning
@@ -95,8 +92,7 @@ class Metrics:
         """
         async with self._turn:
             self._forget()
-            asked = tuple(self._families.asked.collect())
-            return await asyncio.to_thread(generate_latest, _Scrape(self._families.told, asked))
+            return await asyncio.to_thread(generate_latest, self._families.scrape())
 
     async def run(self) -> NoReturn:
         """Forget what is gone even if nobody scrapes, for ever."""
@@ -118,18 +114,6 @@ class Metrics:
             connections=frozenset(str(one.key) for one in world.connections.values()),
             auths=frozenset(str(one.key) for one in world.auths.values()),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Scrape(Collector):
-    """What is still to be collected, and what was already."""
-
-    told: Collector
-    asked: tuple[Metric, ...]
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self.told.collect()
-        yield from self.asked
 
 
 _BUILD: Final = {

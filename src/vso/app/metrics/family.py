@@ -8,6 +8,7 @@ names of the original that have no suffix.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 import prometheus_client
@@ -51,10 +52,9 @@ class Families:
         self.declared: Final[list[Declared]] = []
         self._labelled: list[tuple[tuple[str, ...], Counter | Gauge | Histogram]] = []
 
-    def collect(self) -> Iterator[Metric]:
-        """All of them, on the event loop."""
-        yield from self.told.collect()
-        yield from self.asked.collect()
+    def scrape(self) -> Collector:
+        """All of them: what is asked for as of now, so call it on the event loop; to be collected in any thread."""
+        return _Scrape(self.told, tuple(self.asked.collect()))
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A counter; `name` ends in ``_total``."""
@@ -113,6 +113,18 @@ class Families:
 def _series(metric: Collector, names: Iterable[str]) -> Iterable[tuple[str, ...]]:
     """The label values of each series of `metric`, in the order of `names`."""
     return {tuple(sample.labels[name] for name in names) for family in metric.collect() for sample in family.samples}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scrape(Collector):
+    """What is still to be collected, and what was already."""
+
+    told: Collector
+    asked: tuple[Metric, ...]
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.told.collect()
+        yield from self.asked
 
 
 class _Asked(Collector):

@@ -44,7 +44,7 @@ async def test_a_queue_tells_what_waits_and_what_is_worked_on(
     queue.add_after(Key("a", "3"), 60)
     await queue.get()
     await clock.advance(5)
-    found = samples(families.collect())
+    found = samples(families.scrape().collect())
     assert found[f"workqueue_depth{{{ON},priority=0}}"] == 0
     assert found[f"workqueue_depth{{{ON},priority=-100}}"] == 1
     assert found[f"workqueue_adds_total{{{ON}}}"] == 2
@@ -70,7 +70,7 @@ async def test_a_controller_tells_how_reconciles_end(
     controller = Controller("vaultauth", reconcile, queue=queue, workers=1, clock=clock, observer=observer)
 
     def total(name: str, more: str = "") -> float:
-        return samples(families.collect())[f"controller_runtime_{name}{{controller=vaultauth{more}}}"]
+        return samples(families.scrape().collect())[f"controller_runtime_{name}{{controller=vaultauth{more}}}"]
 
     assert total("reconcile_total", ",result=requeue") == 0
     task = asyncio.ensure_future(controller.run())  # noqa: TID251 - owned by this test
@@ -105,7 +105,7 @@ def test_answers_that_belong_to_the_job_are_no_failures(
 ) -> None:
     """Signal 14; every request counts under the original's name."""
     metrics.requested(RequestSeen(method="GET", verb=verb, resource="secrets", code=code, seconds=0.1))
-    found = samples(families.collect())
+    found = samples(families.scrape().collect())
     assert found[f"rest_client_requests_total{{code={code},host=10.0.0.1:6443,method=GET}}"] == 1
     failures = f"vso_kubernetes_api_failures_total{{code={code},resource=secrets,verb={verb}}}"
     assert (failures in found) is fails
@@ -116,4 +116,4 @@ def test_who_leads_shows(metrics: RuntimeMetrics, families: Families) -> None:
     observer = metrics.leader("lease")
     for leads in (True, False):
         observer.leading(now=leads)
-        assert samples(families.collect())["leader_election_master_status{name=lease}"] == leads
+        assert samples(families.scrape().collect())["leader_election_master_status{name=lease}"] == leads

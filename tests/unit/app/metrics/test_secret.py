@@ -34,7 +34,7 @@ def test_attempts_count_by_result_reason_and_cause(metrics: SecretMetrics, famil
     """Signals 9 and 11."""
     for attempt in (GOOD, GOOD, BAD):
         metrics.attempted(attempt)
-    found = samples(families.collect())
+    found = samples(families.scrape().collect())
     labels = f"kind={KIND},namespace=app,reason=Periodic"
     assert found[f"vso_secret_syncs_total{{{labels},result=unchanged}}"] == 2
     assert found[f"vso_secret_syncs_total{{{labels},result=failure}}"] == 1
@@ -53,7 +53,7 @@ def test_restarts_count_by_target(metrics: SecretMetrics, families: Families) ->
     """Those that failed apart."""
     metrics.restarted("app", "Deployment", ok=True)
     metrics.restarted("app", "Deployment", ok=False)
-    found = samples(families.collect())
+    found = samples(families.scrape().collect())
     for result in ("success", "failure"):
         assert found[f"vso_rollout_restarts_total{{kind=Deployment,namespace=app,result={result}}}"] == 1
 
@@ -64,7 +64,7 @@ def test_what_is_gone_takes_its_series_along(metrics: SecretMetrics, families: F
     metrics.attempted(replace(GOOD, key=Key("other", "web")))
     metrics.restarted("app", "Deployment", ok=True)
     metrics.forget_others(namespaces={"other"}, resources={(KIND, Key("other", "web"))})
-    assert "namespace=app" not in str(samples(families.collect()))
+    assert "namespace=app" not in str(samples(families.scrape().collect()))
     assert list(metrics.last_success) == [(KIND, Key("other", "web"))]
 
 
@@ -81,6 +81,6 @@ def test_many_namespaces_that_go_together_are_forgotten_in_one_pass(metrics: Sec
         metrics.attempted(replace(GOOD, key=Key(f"n{number}", "web")))
     metrics.attempted(GOOD)
     metrics.forget_others(namespaces={"app"}, resources=set())
-    found = [name for name in samples(families.collect()) if "namespace=" in name]
+    found = [name for name in samples(families.scrape().collect()) if "namespace=" in name]
     assert found
     assert all("namespace=app" in name for name in found)

@@ -60,7 +60,7 @@ def families() -> Families:
 
 def count(families: Families, name: str, operation: str) -> float:
     """One counter."""
-    return samples(families.collect())[f"{PREFIX}_{name}{{operation={operation}}}"]
+    return samples(families.scrape().collect())[f"{PREFIX}_{name}{{operation={operation}}}"]
 
 
 async def test_requests_count_by_operation_and_outcome(kept: Kept, families: Families) -> None:
@@ -94,7 +94,7 @@ async def test_the_number_of_entries_is_known_without_asking_again(kept: Kept, f
     storage = MeasuredStorage(kept, families, lasting=False)
 
     def length() -> float:
-        return samples(families.collect())[f"{PREFIX}_length{{}}"]
+        return samples(families.scrape().collect())[f"{PREFIX}_length{{}}"]
 
     assert length() == -1
     await kept.write(entry("a"))

@@ -50,7 +50,7 @@ def spec() -> ClientSpec:
 
 def counts(families: Families, prefix: str) -> dict[str, float]:
     """Counters whose name begins with `prefix`, without it."""
-    found = samples(families.collect())
+    found = samples(families.scrape().collect())
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 
 
@@ -143,7 +143,7 @@ def test_series_go_with_the_objects_they_name(metrics: VaultMetrics, families: F
         metrics.of(key)(seen("GET", "kv/data/app"))
     metrics.refused(spec(), LoginRefused("no"))
     metrics.forget_others(connections={str(other)}, auths=set())
-    text = str(samples(families.collect()))
+    text = str(samples(families.scrape().collect()))
     assert "app/vault" not in text
     assert "app/auth" not in text
     assert "app/other" in text
