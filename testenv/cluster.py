@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,31 @@ class Cluster(Lifetime):
         if self.controller_manager is not None:
             path = "/api/v1/namespaces/default/serviceaccounts/default"
             self.controller_manager.wait_until(lambda: self._admin.answers(path), timeout=timeout)
+
+    def wait_watched(self, *, timeout: float = 60.0) -> None:
+        """Block until each custom kind can be watched.
+
+        Asked for a kind for the first time, after its CRD was made or the server was started, the API server refuses
+        watches for a second (429): who watches two kinds then hears of one, and not of the other that was made before.
+        """
+        definitions = self.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+        specs = [one["spec"] for one in definitions]
+        kinds = [
+            f"/apis/{spec['group']}/{version['name']}/{spec['names']['plural']}"
+            for spec in specs
+            for version in spec["versions"]
+            if version["served"]
+        ]
+
+        def watched(kind: str) -> bool:
+            version = self.request("GET", f"{kind}?limit=1")["metadata"]["resourceVersion"]
+            return self._admin.answers(f"{kind}?watch=true&timeoutSeconds=1&resourceVersion={version}")
+
+        def wait(kind: str) -> None:
+            wait_for(partial(watched, kind), what=f"{kind} to be watched", timeout=timeout)
+
+        with ThreadPoolExecutor(max_workers=len(kinds) or 1) as pool:
+            list(pool.map(wait, kinds))
 
     def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Any:
         """One API request with all rights; answers with parsed JSON, raises `RequestFailed`.
@@ -163,11 +189,12 @@ class Cluster(Lifetime):
         return revision
 
     def restart_apiserver(self) -> None:
-        """Stop the API server, start it on the same port and wait until it serves."""
+        """Stop the API server, start it on the same port and wait until it serves, custom kinds too."""
         # Open watches keep it from ending by itself.
         self.apiserver.terminate(grace=1.0)
         self.apiserver.start()
         self.wait_ready()
+        self.wait_watched()
 
     def _issue_certificates(self) -> None:
         hosts = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")

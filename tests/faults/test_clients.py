@@ -55,14 +55,15 @@ def test_r14_an_edited_connection_fails_no_request_in_flight(team: Tenant, arena
 
 def prepare(team: Tenant, proxy: InThread) -> list[str]:
     """A VaultAuth and a resource for each identity, in sync through a slow line."""
+    # Two watches have no common order: what refers to another object may be seen before the other, made earlier.
     team.create("VaultConnection", "vault", spec={"address": proxy.url})
+    team.wait(partial(accepted, team, "VaultConnection", "vault"), "the VaultConnection to be seen")
     names = [f"i{number}" for number in range(IDENTITIES)]
     for name in names:
         team.put(name, {"user": "alice"})
         team.create("VaultAuth", name, spec=team.auth_spec())
-    # Two watches have no common order: a resource may be seen before the VaultAuth that was made before it.
     for name in names:
-        team.wait(partial(accepted, team, name), f"VaultAuth {name} to be seen")
+        team.wait(partial(accepted, team, "VaultAuth", name), f"VaultAuth {name} to be seen")
         team.sync(name, vaultAuthRef=name)
     wait_all_synced(team)
     wait_quiet(team)
@@ -70,9 +71,9 @@ def prepare(team: Tenant, proxy: InThread) -> list[str]:
     return names
 
 
-def accepted(team: Tenant, name: str) -> bool:
-    """Whether the operator has looked at the VaultAuth."""
-    return team.status("VaultAuth", name).get("valid") is True
+def accepted(team: Tenant, kind: str, name: str) -> bool:
+    """Whether the operator has looked at the object, and is content."""
+    return team.status(kind, name).get("valid") is True
 
 
 def fewest_reads(team: Tenant, names: list[str], since: int) -> int:

@@ -120,6 +120,7 @@ def install(cluster: Cluster) -> None:
         assert result.returncode == 0, result.stderr
     result = cluster.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=30s")
     assert result.returncode == 0, result.stderr
+    cluster.wait_watched()
 
 
 def install_beside(cluster: Cluster, installation: Installation) -> None:
