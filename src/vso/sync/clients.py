@@ -218,9 +218,9 @@ class Clients:
         self, identity: Identity, session: Session, request: Callable[[Transport, Access], Awaitable[R]], namespace: str
     ) -> R:
         """Send one request, past what the server can bear just now."""
-        server = await self._servers.of(identity.spec.connection)
         access = Access(token=session.token, namespace=namespace)
-        return await server.call(lambda transport: request(transport, access))
+        async with self._servers.using(identity.spec.connection) as server:
+            return await server.call(lambda transport: request(transport, access))
 
     async def share(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
         """Join in the request named `key` if one is under way, else start it."""
@@ -298,13 +298,13 @@ class Clients:
     async def _log_in(self, identity: Identity) -> Session:
         spec = identity.spec
         try:
-            server = await self._servers.of(spec.connection)
-            server.check()  # before a token is requested in vain
-            first = identity.serials == 0
-            found = await self._authenticator.restore(spec, server) if first else None
-            if found is None:
-                found = await self._authenticator.log_in(spec, server)
-                self._authenticator.keep(spec, found)
+            async with self._servers.using(spec.connection) as server:
+                server.check()  # before a token is requested in vain
+                first = identity.serials == 0
+                found = await self._authenticator.restore(spec, server) if first else None
+                if found is None:
+                    found = await self._authenticator.log_in(spec, server)
+                    self._authenticator.keep(spec, found)
         except Unavailable:
             raise
         except Exception as exc:

@@ -94,6 +94,8 @@ class Server:
         self._slow_until = float("-inf")
         self._users = 0
         self._retired = False
+        self.closed = False
+        """Whether its transport is closed, and requests are in vain."""
 
     @property
     def outage(self) -> Exception | None:
@@ -120,7 +122,7 @@ class Server:
         self.check()
         if not urgent:
             await self._take_turn()
-        async with self._in_use():
+        async with self.in_use():
             return await self._queued(request)
 
     @property
@@ -164,7 +166,7 @@ class Server:
         """
         status = self._good if self._fails_all_the_same else None
         self._fails_all_the_same = False
-        async with self._in_use():
+        async with self.in_use():
             if isinstance(self._breaker.outage, ServerFault) and (witness := self._witness()) is not None:
                 if (error := await self._heard(witness)) is not None:
                     raise error
@@ -184,11 +186,11 @@ class Server:
         self._breaker = other._breaker  # noqa: SLF001 - of the same class
 
     def retire(self) -> None:
-        """Have the transport closed by the next request that ends while no other is under way."""
+        """Have the transport closed by the next user that ends while there is no other."""
         self._retired = True
 
     async def close(self) -> None:
-        """Close the transport, but not before the requests under way have their answers; idempotent.
+        """Close the transport, but not before its users have done; idempotent.
 
         Does not wait for these: the last of them closes it. Requests made after that raise Unreachable.
         """
@@ -196,7 +198,8 @@ class Server:
         await self._close_if_idle()
 
     @asynccontextmanager
-    async def _in_use(self) -> AsyncIterator[None]:
+    async def in_use(self) -> AsyncIterator[None]:
+        """Keep the transport open for the length of the context; a request is one by itself."""
         self._users += 1
         try:
             yield
@@ -206,6 +209,7 @@ class Server:
 
     async def _close_if_idle(self) -> None:
         if self._retired and self._users == 0:
+            self.closed = True
             await self.transport.close()
 
     async def _judged(self, request: Callable[[Transport], Awaitable[R]]) -> R:

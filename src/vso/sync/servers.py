@@ -3,7 +3,8 @@
 What a server can bear is `server`'s part, who is logged in there is `clients`'.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from vso.apis.meta import Key
@@ -44,20 +45,24 @@ class Servers:
         """What is known of a server; None if nothing spoke to it."""
         return self._known.get(identity)
 
-    async def of(self, connection: VaultConnection) -> Server:
-        """The server that `connection` leads to."""
-        identity = server_id(connection)
-        known = self._known.get(identity)
-        if known is not None:
-            return known
-        return await self._flights.run(identity, lambda: self._reach(identity, connection))
+    @asynccontextmanager
+    async def using(self, connection: VaultConnection) -> AsyncIterator[Server]:
+        """The server that `connection` leads to, which stays open for the length of the context.
+
+        A login is more than one request: an edit of the connection must not close it in between (regressions R14).
+        """
+        server = await self._of(connection)
+        while server.closed:  # just between its being reached and our being told
+            server = await self._of(connection)
+        async with server.in_use():
+            yield server
 
     async def probe(self, connection: VaultConnection) -> SealStatus:
         """Ask the server of `connection` for its seal status, even if no client uses it.
 
         After a failed handshake its CA is read again, since it may have been rotated or corrected.
         """
-        server = await self.of(connection)
+        server = await self._of(connection)
         if isinstance(server.outage, TLSFailed):
             server = await self._reach_anew(server, connection)
         return await server.probe()
@@ -75,6 +80,13 @@ class Servers:
         """Close them all."""
         for server in self._known.values():
             await server.close()
+
+    async def _of(self, connection: VaultConnection) -> Server:
+        identity = server_id(connection)
+        known = self._known.get(identity)
+        if known is not None:
+            return known
+        return await self._flights.run(identity, lambda: self._reach(identity, connection))
 
     async def _reach_anew(self, server: Server, connection: VaultConnection) -> Server:
         settings = await self._cluster.connection(connection)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from vso.vault import (
     TimedOut,
     TLSFailed,
     Transport,
+    Unreachable,
 )
 
 UID = "00000000-0000-0000-0000-00000000000{}"
@@ -59,6 +60,8 @@ class Script(Transport):
         return self.clock_
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        if self.closed:
+            raise Unreachable(f"{path}: closed")
         self.asked.append(path)
         await asyncio.sleep(0)
         return await self.answers[path](call)
@@ -129,13 +132,18 @@ class Bench:
         self.server.answers = {LOGIN: self.log_in, READ: self.read, "auth/token/renew-self": self.log_in}
         self.clients = Clients(
             Authenticator(self.cluster, self.clock),
-            connect=lambda _, __: self.server,
+            connect=lambda _, __: self.connect(),
             clock=self.clock,
             rng=Random(1),
             backoff=BackOff(initial=5, multiplier=2, maximum=60, randomization=0),
             size=2,
             observer=lambda identity, turn: self.turns.append((identity, turn)),
         )
+
+    def connect(self) -> Script:
+        """Another transport with the same answers, which is the one looked at from now on."""
+        self.server = replace(self.server, closed=False)
+        return self.server
 
     async def log_in(self, call: Call) -> Response:
         self.logins += 1
@@ -427,6 +435,20 @@ async def test_r14_forgetting_a_connection_lets_its_requests_end(bench: Bench) -
     assert reading.result().data.reveal() == b'{"a":"1"}'
     await bench.clock.advance(1.0)
     assert [bench.server.closed] == [True]
+
+
+@pytest.mark.parametrize("steps", range(24))
+async def test_r14_a_connection_edited_at_any_await_fails_nobody(bench: Bench, steps: int) -> None:
+    """Also not between two requests of a login, nor right after the server was reached (regressions R14)."""
+    specs = [spec_of(), spec_of(), spec_of("other")]
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(read(bench, spec), name="read") for spec in specs]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        bench.cluster.current = False
+        await bench.clients.forget(specs[0].connection.key)
+    assert {one.result() for one in reads} == {b'{"a":"1"}'}
+    assert bench.server.closed
 
 
 async def test_a_connection_that_was_just_deleted_leaves_nothing_behind(bench: Bench) -> None:
