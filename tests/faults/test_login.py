@@ -116,8 +116,6 @@ def test_r08_a_token_revoked_out_of_band_costs_one_login_and_nothing_else(operat
     tenant.put("app", {"user": "alice"})
     tenant.deployment("web")
     mount = own_mount(tenant, policies=[tenant.mount], audience="vault")
-    # Two watches have no common order: without that the resource may be seen first, and told to lack its VaultAuth.
-    tenant.wait(lambda: tenant.status("VaultAuth", "vault").get("valid"), "the VaultAuth to be seen")
     tenant.sync("app", rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}])
     synced = tenant.wait_synced("app")
     wait_quiet(tenant)

@@ -1,5 +1,6 @@
 """VaultConnection, VaultAuth, VaultAuthGlobal, and the kinds whose service has ended."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,35 @@ from testenv import OpenBao
 from tests.support.evidence import Watch, conditions
 from tests.support.operator import Operator
 from tests.support.tenant import Json, Tenant
+
+
+def installation(tenant: Tenant) -> list[Json]:
+    """What brings ``app`` into the Secret of that name, each object after what it refers to."""
+    specs: dict[tuple[str, str], Json] = {
+        ("VaultConnection", "vault"): {"address": tenant.bao.address},
+        ("VaultAuth", "vault"): tenant.auth_spec(),
+        ("SecretTransformation", "shown"): {"templates": {"shown": {"text": "{{ .Secrets.user }}"}}},
+        ("VaultStaticSecret", "app"): {
+            "vaultAuthRef": "vault",
+            "mount": tenant.mount,
+            "path": "app",
+            "type": "kv-v2",
+            "destination": {
+                "name": "app",
+                "create": True,
+                "transformation": {"transformationRefs": [{"name": "shown"}]},
+            },
+        },
+    }
+    return [
+        {
+            "apiVersion": "secrets.hashicorp.com/v1beta1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": tenant.namespace},
+            "spec": spec,
+        }
+        for (kind, name), spec in specs.items()
+    ]
 
 
 def status(tenant: Tenant, kind: str, name: str = "vault") -> Json:
@@ -88,6 +118,18 @@ def test_a_vaultauth_follows_its_connection(operator: Operator, tenant: Tenant) 
     warnings = [one for one in tenant.events("vault", "Accepted") if one["type"] == "Warning"]
     assert warnings
     assert "err=" in warnings[0]["message"]
+
+
+def test_objects_of_one_manifest_may_come_in_any_order(operator: Operator, tenant: Tenant) -> None:
+    """The resource first, the server last: everything comes true, and nobody was told of a failure."""
+    tenant.put("app", {"user": "alice"})
+    manifest = "\n---\n".join(json.dumps(one) for one in reversed(installation(tenant)))
+    applied = tenant.cluster.kubectl("apply", "-f", "-", input=manifest)
+    assert applied.returncode == 0, applied.stderr
+    tenant.wait_data("app", user="alice", shown="alice")
+    tenant.wait_synced("app")
+    events = [one for name in ("app", "shown", "vault") for one in tenant.events(name)]
+    assert [one["message"] for one in events if one["type"] == "Warning"] == []
 
 
 def test_r09_a_changed_global_reaches_those_who_inherit_from_it(operator: Operator, tenant: Tenant) -> None:

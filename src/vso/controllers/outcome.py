@@ -14,6 +14,7 @@ from typing import Final
 from vso.apis.conditions import EventReason
 from vso.apis.meta import Key
 from vso.base import BackOff, Clock, format_duration, jitter
+from vso.controllers.arrival import Arrivals
 from vso.kube import Conflict, KubeError
 from vso.runtime import Next
 from vso.sync import (
@@ -83,19 +84,26 @@ class Attempts:
         self._rng = rng
         self._failed: dict[Key, tuple[int, float]] = {}
         self._deferred: dict[Key, tuple[float, float]] = {}
+        self._arrivals = Arrivals(clock)
 
     def succeeded(self, key: Key) -> None:
         """Start over for `key`; also when it is gone."""
         self._failed.pop(key, None)
         self._deferred.pop(key, None)
+        self._arrivals.complete(key)
 
     def clear(self) -> None:
         """Start over for all."""
         self._failed.clear()
         self._deferred.clear()
+        self._arrivals.clear()
 
     def put_off(self, key: Key, error: Expected) -> Next | None:
         """When to try again what is no failure to report; None for what is one, or lasts too long to be told apart."""
+        if isinstance(error, ReferenceInvalid | TransformationInvalid):
+            wait = self._arrivals.wait(key)
+            return Next.after(wait, "reference") if wait else None
+        self._arrivals.complete(key)
         if not isinstance(error, Deferred | Conflict):
             return None
         if isinstance(error, Throttled):

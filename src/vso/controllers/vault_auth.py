@@ -14,6 +14,7 @@ from vso.apis.kinds import VAULT_AUTH, definition_of
 from vso.apis.merge import connection_problems
 from vso.apis.meta import Key
 from vso.apis.v1beta1 import VaultAuth, VaultAuthGlobal, VaultAuthStatus
+from vso.controllers.arrival import Arrivals
 from vso.controllers.reporting import Reporter
 from vso.controllers.status import StatusWriter
 from vso.controllers.tools import Tools
@@ -31,9 +32,13 @@ _log = structlog.get_logger("vaultauth")
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What one look found: problems for people, a hash of the merged spec, and the global if one was merged."""
+    """What one look found: problems for people, a hash of the merged spec, and the global if one was merged.
+
+    `dangling` tells that the problems are those of what the VaultAuth refers to.
+    """
 
     problems: tuple[str, ...]
+    dangling: bool = False
     spec_hash: str = ""
     shared: VaultAuthGlobal | None = None
 
@@ -46,7 +51,7 @@ class VaultAuthReconciler:
         self._store = tools.world.auths
         self._report = Reporter(tools.recorder, KIND)
         self._statuses = StatusWriter(tools.kube, VAULT_AUTH, self._store)
-
+        self._arrivals = Arrivals(tools.clock)
         self._warned: dict[Key, datetime] = {}
 
     def begin_term(self) -> None:
@@ -58,9 +63,15 @@ class VaultAuthReconciler:
         auth = self._store.get(key)
         if auth is None or not self._tools.world.covers(auth):
             self._warned.pop(key, None)
+            self._arrivals.complete(key)
             return Next.on_change()
         if not auth.deleting:
-            await self._tell(auth, self._look(auth))
+            finding = self._look(auth)
+            if not finding.dangling:
+                self._arrivals.complete(key)
+            elif wait := self._arrivals.wait(key):
+                return Next.after(wait, "reference")
+            await self._tell(auth, finding)
         if _FINALIZER in auth.metadata.finalizers:
             # Only the original leaves it: logins are in memory here, nothing is to be done at a deletion.
             await remove_finalizer(self._tools.kube, VAULT_AUTH, self._store.get(key) or auth, _FINALIZER)
@@ -87,12 +98,16 @@ class VaultAuthReconciler:
         try:
             resolved = resolve_auth(auth, references=self._tools.world, options=options)
         except ReferenceInvalid as error:
-            return _Finding((str(error),))
+            return _Finding((str(error),), dangling=True)
         problems = list(connection_problems(resolved.merged, operator_namespace=options.operator_namespace))
         problems += self._tools.settings.policy.auth_problems(resolved.merged)
-        if not problems:
-            problems += self._connection_problems(auth.key, resolved.connection)
-        return _Finding(tuple(problems), fingerprint(resolved.merged), resolved.shared)
+        of_connection = [] if problems else self._connection_problems(auth.key, resolved.connection)
+        return _Finding(
+            (*problems, *of_connection),
+            dangling=bool(of_connection),
+            spec_hash=fingerprint(resolved.merged),
+            shared=resolved.shared,
+        )
 
     def _connection_problems(self, auth: Key, key: Key) -> list[str]:
         try:
