@@ -44,6 +44,7 @@ from vso.kube import (
     in_cluster_config,
     load_config,
 )
+from vso.kube.transport import CONNECTIONS, Call, Transport
 
 CANARY = "canary-3f9a"
 _numbers = count()
@@ -536,24 +537,87 @@ async def client_watch(client: Client, start: str) -> AsyncGenerator[WatchEvent[
     await client.delete(core.CONFIG_MAP, made.key)
 
 
-async def test_cancelled_requests_give_their_connections_back(config: ClientConfig) -> None:
-    """More cancelled watches and requests than there are connections leave the client usable."""
-    async with Client(config, user_agent="vso-test") as client:
-        for _ in range(3):
-            streams = [asyncio.timeout(0.3) for _ in range(50)]
+# The body of a watch that is taken for a list is as late as an answer that waits for a slow admission webhook.
+SLOW = Call(
+    method="GET",
+    verb="list",
+    resource="configmaps",
+    target="/api/v1/configmaps?watch=true&timeoutSeconds=60",
+    what="list ConfigMap",
+)
+LEASES = Call(
+    method="GET",
+    verb="list",
+    resource="leases",
+    target="/apis/coordination.k8s.io/v1/leases?limit=1",
+    what="list Lease",
+)
 
-            async def watch_until(limit: asyncio.Timeout) -> None:
-                async with (
-                    limit,
-                    aclosing(client.watch(core.CONFIG_MAP, resource_version="0", timeout_seconds=60)) as events,
-                ):
-                    async for _ in events:
-                        pass
 
-            results = await asyncio.gather(*map(watch_until, streams), return_exceptions=True)
-            assert {type(result) for result in results} == {TimeoutError}
-        async with asyncio.timeout(10):
+@pytest.fixture
+async def transport(config: ClientConfig) -> AsyncIterator[Transport]:
+    """The connections of a client with all rights."""
+    opened = Transport(config, user_agent="vso-test", clock=SystemClock(), observe=None, limit=RateLimit())
+    yield opened
+    await opened.close()
+
+
+async def test_cancelled_requests_give_their_connections_back(transport: Transport) -> None:
+    """More cancelled streams than there are connections leave the client usable."""
+    for _ in range(3):
+        streams = [asyncio.timeout(0.3) for _ in range(50)]
+
+        async def stream_until(limit: asyncio.Timeout) -> None:
+            async with limit, aclosing(transport.stream(SLOW, seconds=60)) as chunks:
+                async for _ in chunks:
+                    pass
+
+        results = await asyncio.gather(*map(stream_until, streams), return_exceptions=True)
+        assert {type(result) for result in results} == {TimeoutError}
+    async with asyncio.timeout(10):
+        await transport.fetch(replace(LEASES, resource="others"))
+
+
+async def test_watches_leave_the_connections_to_the_requests(config: ClientConfig) -> None:
+    """Each namespace that is watched costs ten of them: more than there are connections for requests."""
+    async with Client(config, user_agent="vso-test") as client, asyncio.TaskGroup() as group:
+        begun = asyncio.Semaphore(0)
+
+        async def watch() -> None:
+            async with aclosing(client.watch(core.CONFIG_MAP, resource_version="0", timeout_seconds=60)) as events:
+                await anext(events)
+                begun.release()
+                async for _ in events:
+                    pass
+
+        watches = [group.create_task(watch()) for _ in range(CONNECTIONS + 20)]
+        async with asyncio.timeout(30):
+            for _ in watches:
+                await begun.acquire()
             await client.list_page(core.CONFIG_MAP, limit=1)
+        for one in watches:
+            one.cancel()
+
+
+async def test_a_lease_does_not_wait_behind_slow_requests(transport: Transport) -> None:
+    """An admission webhook that takes its time holds all connections, and leadership is not lost over it."""
+    begun = asyncio.Semaphore(0)
+
+    async def wait() -> None:
+        async with aclosing(transport.stream(SLOW, seconds=60)) as chunks:
+            await anext(chunks)
+            begun.release()
+            async for _ in chunks:
+                pass
+
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(wait()) for _ in range(CONNECTIONS + 20)]
+        async with asyncio.timeout(30):
+            for _ in range(CONNECTIONS):
+                await begun.acquire()
+            await transport.fetch(LEASES)
+        for one in waiting:
+            one.cancel()
 
 
 async def test_a_client_can_be_closed_twice_and_not_be_used_after(config: ClientConfig) -> None:

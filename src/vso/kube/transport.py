@@ -19,6 +19,7 @@ from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConnectionFailed, from_answer
 
 CONNECTIONS: Final = 100
+_UNLIMITED: Final = 0
 # The API server drops idle connections after 90 s; with more patience than that a write meets a closed one.
 KEEP_ALIVE: Final = 60.0
 CONNECT_TIMEOUT: Final = 10.0
@@ -60,11 +61,20 @@ class Call:
     body: bytes | None = None
     content_type: str = "application/json"
 
+    @property
+    def queues(self) -> bool:
+        """Whether it may have to wait for a connection.
+
+        A watch keeps its own for as long as it lasts, and leadership must not be lost to slow requests.
+        """
+        return self.verb != "watch" and self.resource != "leases"
+
 
 class Transport:
     """Sends calls over a pool of at most `CONNECTIONS` connections, which opens at the first call.
 
-    Cancelling a call frees its connection. `close` may be called more than once; no call may follow it.
+    Calls that do not queue have connections beside it. Cancelling a call frees its connection. `close` may be called
+    more than once; no call may follow it.
     """
 
     def __init__(
@@ -82,14 +92,14 @@ class Transport:
         self._clock = clock
         self._observe = observe
         self._bucket = TokenBucket(limit, now=clock.monotonic())
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._closed = False
 
     async def close(self) -> None:
         """Close all connections."""
         self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
+        while self._sessions:
+            _, session = self._sessions.popitem()
             await session.close()
 
     async def fetch(self, call: Call) -> bytes:
@@ -153,7 +163,7 @@ class Transport:
         code = NO_ANSWER
         try:
             with _translated(call, self._config.server):
-                response = await self._pool().request(
+                response = await self._pool(call).request(
                     call.method,
                     # Encoded already: names must reach the server as `Resource.path` wrote them.
                     URL(self._config.server + call.target, encoded=True),
@@ -186,12 +196,13 @@ class Transport:
             seen = RequestSeen(method=call.method, verb=call.verb, resource=call.resource, code=code, seconds=seconds)
             self._observe(seen)
 
-    def _pool(self) -> aiohttp.ClientSession:
+    def _pool(self, call: Call) -> aiohttp.ClientSession:
         if self._closed:
             raise RuntimeError("the Kubernetes client is closed")
-        if self._session is None:
-            self._session = _open_session(self._config, self._user_agent)
-        return self._session
+        if call.queues not in self._sessions:
+            limit = CONNECTIONS if call.queues else _UNLIMITED
+            self._sessions[call.queues] = _open_session(self._config, self._user_agent, limit=limit)
+        return self._sessions[call.queues]
 
 
 def _proxy(address: str | None) -> tuple[URL | None, dict[str, str] | None]:
@@ -210,10 +221,10 @@ def _payload(body: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
 
 
-def _open_session(config: ClientConfig, user_agent: str) -> aiohttp.ClientSession:
+def _open_session(config: ClientConfig, user_agent: str, *, limit: int) -> aiohttp.ClientSession:
     tls = config.ssl if config.ssl is not None else True
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE, ssl=tls),
+        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=KEEP_ALIVE, ssl=tls),
         headers={"User-Agent": user_agent},
         cookie_jar=aiohttp.DummyCookieJar(),
         # The environment was read by `config`; aiohttp would look into ~/.netrc for passwords as well.
