@@ -10,7 +10,7 @@ from typing import Final
 from vso.base import Clock, SystemClock, proxy_for
 from vso.kube.client_config import ClientConfig
 from vso.kube.errors import ConfigError
-from vso.kube.tls import client_context
+from vso.kube.tls import AuthorityFile
 from vso.kube.token import token_file
 
 SERVICE_ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -55,17 +55,17 @@ def in_cluster_config(environ: Mapping[str, str], *, folder: Path, clock: Clock)
     advice = "is automountServiceAccountToken off, or the volume missing?"
     authority = folder / "ca.crt"
     try:
-        context = client_context(ca_file=authority)
+        authorities = AuthorityFile(authority)
     except OSError as exc:
         reason = exc.strerror or exc
         raise ConfigError(f"cannot read {authority} of the ServiceAccount: {reason}; {advice}") from exc
     if not (folder / "token").is_file():
         raise ConfigError(f"{folder / 'token'} of the ServiceAccount does not exist; {advice}")
     namespace = folder / "namespace"
-    token = token_file(folder / "token", clock=clock)
+    token = token_file(folder / "token", clock=clock, alongside=authorities.refresh)
     return ClientConfig(
         server=server,
-        ssl=context,
+        ssl=authorities.context,
         token=token.read,
         forget_token=token.forget,
         namespace=namespace.read_text().strip() if namespace.is_file() else "default",

@@ -4,6 +4,10 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger("kube.tls")
+
 
 class _NamedContext(ssl.SSLContext):
     """Expects the certificate of `expected_name` whatever host the connection goes to."""
@@ -35,3 +39,25 @@ def client_context(*, ca_file: str | Path | None, server_name: str = "", verify:
     else:
         context.load_default_certs()
     return context
+
+
+class AuthorityFile:
+    """A context that trusts the authorities in a file, and those that join them when the file is replaced.
+
+    Making it raises OSError (ssl.SSLError is one) if the file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content = path.read_bytes()
+        self.context = client_context(ca_file=path)
+
+    def refresh(self) -> None:
+        """Trust what is new in the file; connections opened from now on count on it."""
+        try:
+            content = self._path.read_bytes()
+            if content != self._content:
+                self.context.load_verify_locations(cadata=content.decode("ascii"))
+                self._content = content
+        except (OSError, UnicodeDecodeError) as exc:
+            log.warning("authorities of the API server cannot be read anew", file=str(self._path), error=str(exc))

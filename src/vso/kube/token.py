@@ -82,11 +82,16 @@ class TokenCache:
         self._stale_at = self._clock.monotonic() + fresh.seconds
 
 
-def token_file(path: Path, *, clock: Clock) -> TokenCache:
-    """The token in a file that others replace from time to time, such as the kubelet."""
+def token_file(path: Path, *, clock: Clock, alongside: Callable[[], None] = lambda: None) -> TokenCache:
+    """The token in a file that others replace from time to time, such as the kubelet.
+
+    `alongside` is called whenever the file is read, for what rotates beside it.
+    """
 
     async def load() -> Fresh:
-        return Fresh(await asyncio.to_thread(_read, path), REREAD_AFTER)
+        alongside()
+        # In no thread: those may all be busy for a minute with names that do not resolve, and a lease cannot wait.
+        return Fresh(_read(path), REREAD_AFTER)
 
     return TokenCache(load, clock=clock)
 

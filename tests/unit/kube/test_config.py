@@ -1,13 +1,15 @@
 """Finding the API server, and tokens in files that change."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import structlog
 
 from testenv.certificates import Authority
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, settle
 from vso.kube import ConfigError, in_cluster_config, load_config
 from vso.kube.token import Fresh, TokenCache, token_file
 
@@ -107,6 +109,55 @@ async def test_a_rotated_token_is_seen_within_a_minute(tmp_path: Path) -> None:
     assert await tokens.read() == "first"
     await clock.advance(1)
     assert await tokens.read() == "second"
+
+
+def test_the_token_is_read_while_all_threads_are_busy(tmp_path: Path) -> None:
+    """Names of Vault servers that do not resolve hold up threads, and must not hold up the renewal of the lease."""
+    (tmp_path / "token").write_text("first")
+    release = threading.Event()
+
+    async def read_beside_a_stalled_thread() -> str | None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(release.wait))
+            try:
+                await settle()
+                async with asyncio.timeout(5):
+                    return await token_file(tmp_path / "token", clock=FakeClock()).read()
+            finally:
+                release.set()
+
+    with asyncio.Runner() as runner:  # a loop of its own, since it spoils the threads
+        assert runner.run(read_beside_a_stalled_thread()) == "first"
+
+
+async def test_rotated_authorities_are_trusted_within_a_minute(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The operator outlives a rotation of the cluster's CA; what was trusted before stays so until a restart."""
+    clock = FakeClock()
+    config = in_cluster_config(POD, folder=folder, clock=clock)
+    assert config.ssl is not None
+    before = config.ssl.get_ca_certs(binary_form=True)
+    (folder / "ca.crt").write_text(Authority.create(tmp_path_factory.mktemp("next")).pem)
+    await config.token()
+    trusted = config.ssl.get_ca_certs(binary_form=True)
+    assert (len(trusted), set(trusted) > set(before)) == (2, True)
+
+
+async def test_authorities_that_cannot_be_read_anew_leave_the_old_ones(folder: Path) -> None:
+    """A moment of rotation is survived, and told; the token is read all the same."""
+    clock = FakeClock()
+    config = in_cluster_config(POD, folder=folder, clock=clock)
+    assert config.ssl is not None
+    before = config.ssl.get_ca_certs()
+    for content in (b"no certificate", b"\xff"):
+        (folder / "ca.crt").write_bytes(content)
+        with structlog.testing.capture_logs() as logs:
+            assert await config.token() == "first"
+        assert [entry["log_level"] for entry in logs] == ["warning"]
+        assert config.ssl.get_ca_certs() == before
+        await clock.advance(60)
 
 
 async def test_a_refused_token_is_read_again_at_once(tmp_path: Path) -> None:
