@@ -4,12 +4,13 @@ No I/O; the request itself is made by `client`. Source: Kubernetes API concepts,
 changes" and "Watch bookmarks".
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from vso.apis.meta import Kind, Object
+from vso.apis.meta import Kind, Object, PartialObject
 from vso.kube.answer import decode, decoder, report_unreadable, stamp
 from vso.kube.errors import Status, UnexpectedAnswer, from_status, is_secret
 
@@ -79,14 +80,13 @@ class LineSplitter:
 def read_event(line: bytes, kind: Kind[T], *, what: str) -> WatchEvent[T] | None:
     """The event on `line`; None, and a line in the log, for an object that does not fit its struct.
 
-    Raises the `ApiError` that an ERROR event carries, `Gone` above all, and UnexpectedAnswer for a line
-    that is no event.
+    Of one that is gone the metadata is enough, so that nobody keeps it. Raises the `ApiError` that an ERROR event
+    carries, `Gone` above all, and UnexpectedAnswer for a line that is no event.
     """
     try:
         event = decode(line, _decoder(kind.type))
     except msgspec.ValidationError as exc:
-        report_unreadable(_object_of(line, what=what), kind, exc)
-        return None
+        return _read_odd(line, kind, exc, what=what)
     except ValueError as exc:
         raise UnexpectedAnswer(f"{what}: cannot read the event: {exc}") from exc
     match event:
@@ -108,14 +108,20 @@ class _AnyLine(msgspec.Struct, frozen=True):
 _OBJECT_EVENTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
-def _object_of(line: bytes, *, what: str) -> bytes:
+def _read_odd(line: bytes, kind: Kind[T], error: Exception, *, what: str) -> Deleted[T] | None:
     try:
         event = decoder(_AnyLine).decode(line)
     except ValueError as exc:
         raise UnexpectedAnswer(f"{what}: cannot read the event: {exc}") from exc
     if event.type not in _OBJECT_EVENTS:
         raise UnexpectedAnswer(f"{what}: cannot read the event: unknown type or shape")
-    return bytes(event.object)
+    if event.type == "DELETED":
+        with suppress(ValueError):
+            last = kind.type(metadata=decode(event.object, decoder(PartialObject)).metadata)
+            stamp(last, kind)
+            return Deleted(last)
+    report_unreadable(event.object, kind, error)
+    return None
 
 
 _KINDS_IN_USE: Final = 64

@@ -87,6 +87,15 @@ def test_one_odd_object_does_not_end_the_watch() -> None:
     assert "canary" not in str(logs)
 
 
+def test_an_odd_object_that_is_gone_is_told_by_its_metadata() -> None:
+    """Else a store would keep for ever what it held of it before it became odd."""
+    line = b'{"type":"DELETED","object":{"metadata":{"namespace":"app","name":"odd","resourceVersion":"7"},"data":1}}'
+    event = read_event(line, core.SECRET, what="watch Secret")
+    assert isinstance(event, Deleted)
+    assert (str(event.object.key), event.object.metadata.resource_version) == ("app/odd", "7")
+    assert (event.object.api_version, event.object.kind) == ("v1", "Secret")
+
+
 def test_nulls_count_as_absent() -> None:
     """Objects that were written with explicit nulls are read as Kubernetes reads them."""
     line = b'{"type":"ADDED","object":{"metadata":{"name":"one","labels":null,"finalizers":null},"type":null}}'
