@@ -34,7 +34,7 @@ class KubeError(Exception):
     transient: bool = False
     """Whether the same request may succeed later without anybody changing anything."""
     retry_after: float | None = None
-    """Seconds after which the server wants to be asked again, if it said so."""
+    """Seconds after which the server wants to be asked again, if it said so; a minute where it asked for more."""
 
 
 class ConfigError(KubeError):
@@ -140,6 +140,8 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 }
 _SERVER_FAULTS: Final = 500
 _LONGEST_MESSAGE: Final = 1000
+# The API server asks for seconds. A load balancer before it may ask for hours, in which nothing would be read.
+_LONGEST_RETRY_AFTER: Final = 60.0
 _WORD: Final = re.compile(r"[A-Za-z]{1,64}")
 _FIELD: Final = re.compile(r"[\w.\-/\[\]]{1,256}")
 # What the server itself composes about a Secret, from names and numbers alone.
@@ -193,7 +195,9 @@ def from_status(answer: Status, *, what: str, about_secret: bool, retry_after: f
     reason = answer.reason if _WORD.fullmatch(answer.reason) else ""
     causes = tuple(_clean(cause, about_secret=about_secret) for cause in _causes(answer))
     if retry_after is None and answer.details is not None and answer.details.retry_after_seconds:
-        retry_after = float(answer.details.retry_after_seconds)
+        retry_after = answer.details.retry_after_seconds
+    if retry_after is not None:
+        retry_after = float(min(retry_after, _LONGEST_RETRY_AFTER))
     told = _told_about_secret(answer.message, causes) if about_secret else answer.message[:_LONGEST_MESSAGE]
     text = ": ".join(part for part in (what, reason or f"HTTP {answer.code}", told) if part)
     error = _class_of(answer.code, reason)(text, status=answer.code, reason=reason, retry_after=retry_after)

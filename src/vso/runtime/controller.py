@@ -31,7 +31,7 @@ class Controller:
 
     - Returns `Next`: the key succeeded, its failures are forgotten, and it is due again when that says.
     - Raises KubeError: the API server refused or was out of reach; logged, retried after 5 ms * 2^n, at most
-      1000 s (behaviour.md 0.3), a minute where it was out of reach.
+      1000 s (behaviour.md 0.3), a minute where it was out of reach; not before the time that it asked for.
     - Raises anything else: our bug; the same, with a traceback at the first failure in a row.
 
     `run` may be cancelled and called again (leadership lost and won): keys whose reconcile was cancelled are
@@ -118,6 +118,7 @@ class Controller:
         if isinstance(exc, KubeError) and exc.transient:
             # Nobody tells when the API server is back, so it is asked at least once a minute; not by all keys at once.
             delay = min(delay, _LONGEST_OUTAGE_RETRY * (1 - _OUTAGE_SPREAD * _share(key)))
+            delay = max(delay, exc.retry_after or 0.0)
         self.queue.done(key, delay)
         bound = log.bind(controller=self.name, key=str(key), retry_seconds=delay)
         if isinstance(exc, KubeError):

@@ -75,6 +75,15 @@ def test_without_a_header_the_status_says_when_to_come_again() -> None:
     assert error.retry_after == 3.0
 
 
+def test_nobody_is_kept_waiting_for_more_than_a_minute() -> None:
+    """A load balancer that is being maintained asks for hours, in which no change of any object would be seen."""
+    for hours in ("3600", "9" * 400):
+        error = from_answer(503, b"", what="watch Secret", about_secret=False, retry_after=hours)
+        assert error.retry_after == 60.0
+    error = from_answer(503, b'{"details":{"retryAfterSeconds":7200}}', what="watch Secret", about_secret=False)
+    assert error.retry_after == 60.0
+
+
 def test_causes_are_kept_with_their_messages() -> None:
     """Field by field, for conditions and events."""
     causes = [{"field": "spec.mount", "reason": "FieldValueRequired", "message": "Required value"}]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.support.clock import FakeClock, settle
 from tests.unit.runtime.doubles import key_of, refusal
 from vso.apis.meta import Key
-from vso.kube import ConnectionFailed, Forbidden
+from vso.kube import ConnectionFailed, Forbidden, TooManyRequests
 from vso.runtime import Controller, Lane, Next, Result, Silent, WorkQueue
 
 A, B = key_of("a"), key_of("b")
@@ -237,6 +237,26 @@ async def test_keys_are_tried_within_a_minute_of_an_outage_and_not_all_at_once(
             await clock.advance(60)
             assert max((queue.deadline_of(key) or 0.0) - clock.monotonic() for key in names) > 900
             queue.shut_down()
+
+
+async def test_a_server_that_sheds_load_is_left_alone_for_as_long_as_it_asks(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    """Retries after milliseconds would be more of what it is trying to shed."""
+    runs: list[float] = []
+
+    async def reconcile(key: Key) -> Next:
+        runs.append(clock.monotonic())
+        if len(runs) == 1:
+            raise TooManyRequests("slow down", status=429, retry_after=7.0)
+        return Next.on_change()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_controller(queue, clock, reconcile).run())
+        queue.add(A)
+        await clock.advance(10)
+        queue.shut_down()
+    assert runs == [0, 7]
 
 
 async def test_a_cancelled_future_inside_does_not_kill_the_worker(queue: WorkQueue, clock: FakeClock) -> None:
