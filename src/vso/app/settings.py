@@ -3,6 +3,7 @@
 How each setting is written on the command line and in the environment: `options`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -22,6 +23,8 @@ _EXCLUDE_RAW: Final = "exclude-raw"
 _DEFAULT_GLOBALS: Final = "allow-default-globals"
 DEFAULT_WORKERS: Final = 100
 _MIB: Final = 1024 * 1024
+_ADDRESS: Final = re.compile(r"0?|(\[[^\[\]]*\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
+_HIGHEST_PORT: Final = 65_535
 
 
 class SettingsError(ValueError):
@@ -87,8 +90,8 @@ class Settings:
 
     def checked(self) -> "Settings":
         """These settings, if they can be used together. Raises SettingsError."""
-        if self.backoff_multiplier <= 0:
-            raise SettingsError("--backoff-multiplier must be greater than 0")
+        self._check_addresses()
+        self._check_backoff()
         if self.client_cache_size <= 0:
             raise SettingsError("--client-cache-size must be greater than 0")
         if self.max_concurrent_reconciles <= 0 or self.dynamic_workers <= 0:
@@ -112,6 +115,25 @@ class Settings:
         _check_list("--global-transformation-options", self.global_transformation_options, _EXCLUDE_RAW)
         _check_list("--global-vault-auth-options", self.global_vault_auth_options, _DEFAULT_GLOBALS)
         return self
+
+    def _check_addresses(self) -> None:
+        for switch, address in (
+            ("--health-probe-bind-address", self.health_probe_bind_address),
+            ("--metrics-bind-address", self.metrics_bind_address),
+            ("--metrics-secure-bind-address", self.metrics_secure_bind_address),
+        ):
+            found = _ADDRESS.fullmatch(address)
+            if found is None or int(found["port"] or 0) > _HIGHEST_PORT:
+                raise SettingsError(f"{switch} {address!r} is no address: write host:port, :port, or 0 for none")
+
+    def _check_backoff(self) -> None:
+        if self.backoff_multiplier <= 0:
+            raise SettingsError("--backoff-multiplier must be greater than 0")
+        # Without a delay, or with a negative one, a resource that fails would be tried again and again at once.
+        if self.backoff_initial_interval <= 0 or self.backoff_max_interval <= 0:
+            raise SettingsError("--backoff-initial-interval and --backoff-max-interval must be greater than 0")
+        if not 0 <= self.backoff_randomization_factor <= 1:
+            raise SettingsError("--backoff-randomization-factor must be from 0 to 1")
 
     def _check_policy(self) -> None:
         for method in self.allowed_auth_methods:

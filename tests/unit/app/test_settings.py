@@ -167,12 +167,27 @@ def test_a_variable_that_cannot_be_read_is_named(variable: str) -> None:
         (Settings(global_vault_auth_options=("a",)), "allow-default-globals"),
         (Settings(pre_delete_hook_timeout_seconds=0), "--pre-delete-hook-timeout-seconds"),
         (Settings(max_concurrent_reconciles_vds=0), "--max-concurrent-reconciles"),
+        (Settings(backoff_initial_interval=0.0), "--backoff-initial-interval"),
+        (Settings(backoff_max_interval=-5.0), "--backoff-max-interval"),
+        (Settings(backoff_randomization_factor=1.5), "--backoff-randomization-factor"),
+        (Settings(backoff_randomization_factor=-0.1), "--backoff-randomization-factor"),
+        (Settings(health_probe_bind_address="8081"), "--health-probe-bind-address '8081' is no address"),
+        (Settings(metrics_bind_address=":http"), "--metrics-bind-address"),
+        (Settings(metrics_secure_bind_address=":99999"), "--metrics-secure-bind-address"),
+        (Settings(metrics_bind_address="::1:80"), "--metrics-bind-address"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(settings: Settings, text: str) -> None:
     """Each text names the flag."""
     with pytest.raises(SettingsError, match=text):
         settings.checked()
+
+
+@pytest.mark.parametrize("address", ["", "0", ":8080", "127.0.0.1:0", "localhost:65535", "[::1]:80"])
+def test_addresses_that_can_be_listened_on_are_taken(address: str) -> None:
+    """Host and port as Go writes them, or none at all."""
+    settings = Settings(metrics_bind_address=address)
+    assert settings.checked() is settings
 
 
 def test_the_help_names_every_option_and_variable() -> None:
