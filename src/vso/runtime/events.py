@@ -33,8 +33,8 @@ class EventRecorder:
     """Takes events at once and posts them in `run`, in no strict order.
 
     A Warning with the same object (by uid), reason and message as one of the last 10 minutes is not repeated.
-    What cannot be posted is dropped, with one log line per namespace and change of what is wrong. No method
-    raises on account of the API server.
+    What cannot be posted is dropped, with one log line per namespace and change of what is wrong; if that may pass,
+    the same Warning is posted when it comes next. No method raises on account of the API server.
     """
 
     def __init__(self, sink: EventSink, *, clock: Clock, instance: str, observer: EventObserver | None = None) -> None:
@@ -64,7 +64,7 @@ class EventRecorder:
         """
         message = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
         # A Normal event tells of something that was done, so every one counts; a Warning tells of a state.
-        if type == "Warning" and self._is_repeated((regarding.metadata.uid or str(regarding.key), reason, message)):
+        if type == "Warning" and self._is_repeated(_subject(_reference(regarding, kind), reason, message)):
             return
         now = self._clock.now()
         event = Event(
@@ -116,11 +116,16 @@ class EventRecorder:
         self._recent[what] = now
         return False
 
+    def _forget(self, event: Event) -> None:
+        """Have the same Warning count as not told, since nobody got to see it."""
+        self._recent.pop(_subject(event.involved_object, event.reason, event.message), None)
+
     def _enqueue(self, event: Event) -> None:
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
             self._observer.dropped()
+            self._forget(event)
             if not self._full:
                 log.warning("events are dropped", why="too many wait to be posted")
             self._full = True
@@ -133,6 +138,8 @@ class EventRecorder:
             await self._sink.create(EVENT, event)
         except KubeError as exc:
             self._observer.dropped()
+            if exc.transient:
+                self._forget(event)
             trouble = f"{type(exc).__name__} {exc.reason}" if isinstance(exc, ApiError) else type(exc).__name__
             if self._trouble.get(namespace) != trouble:
                 log.warning("event not posted", namespace=namespace, error=str(exc))
@@ -150,6 +157,11 @@ class EventRecorder:
         nanoseconds = round(self._clock.now().timestamp() * 1_000_000) * 1000
         self._stamp = max(self._stamp + 1, nanoseconds)
         return f"{regarding.metadata.name[:_LONGEST_NAME].rstrip('-.')}.{self._stamp:x}"
+
+
+def _subject(about: ObjectReference, reason: str, message: str) -> tuple[str, str, str]:
+    """What makes two Warnings the same."""
+    return about.uid or str(Key(about.namespace, about.name)), reason, message
 
 
 def _reference(regarding: Object, kind: str) -> ObjectReference:

@@ -150,6 +150,43 @@ async def test_failures_are_told_once_per_namespace_and_change(recorder: EventRe
     assert len(sink.events) == 6
 
 
+async def test_a_warning_that_nobody_got_to_see_is_posted_when_it_comes_next(
+    recorder: EventRecorder, sink: Sink
+) -> None:
+    """A failing resource repeats it; what an outage swallowed does not count as told for ten minutes."""
+    sink.failures["app"] = ConnectionFailed("refused")
+    async with _running(recorder):
+        _emit(recorder)
+        await recorder.flush()
+        sink.failures.clear()
+        for _ in range(2):
+            _emit(recorder)
+            await recorder.flush()
+    assert [event.message for event in sink.events] == ["no answer"]
+
+
+async def test_a_warning_that_found_no_room_is_posted_when_it_comes_next(recorder: EventRecorder, sink: Sink) -> None:
+    """A full queue swallows as an outage does."""
+    for number in range(20_001):
+        _emit(recorder, message=f"{number}")
+    async with _running(recorder):
+        await recorder.flush()
+        _emit(recorder, message="20000")
+        _emit(recorder, message="19999")
+    assert sink.events[-1].message == "20000"
+
+
+async def test_a_refused_warning_is_not_tried_again(recorder: EventRecorder, sink: Sink) -> None:
+    """Without the right to post events each attempt of each resource would cost a request."""
+    sink.failures["app"] = refusal(Forbidden)
+    async with _running(recorder):
+        _emit(recorder)
+        await recorder.flush()
+        sink.failures.clear()
+        _emit(recorder)
+    assert sink.events == []
+
+
 async def test_too_many_events_are_dropped_with_one_line(recorder: EventRecorder, sink: Sink) -> None:
     """A bounded queue: memory does not follow a dead API server."""
     with capture_logs() as logs:
