@@ -64,6 +64,10 @@ def read_page(body: bytes, kind: Kind[T], *, what: str) -> Page[T]:
             items = tuple(item for raw in answer.items or () if (item := _read_item(raw, kind)) is not None)
     except ValueError as exc:
         raise UnexpectedAnswer(f"{what}: cannot read the answer: {exc}") from exc
+    if not answer.metadata.resource_version:
+        # Every list has one. What has none comes from something before the API server, and an empty one would mean
+        # that all objects are gone.
+        raise UnexpectedAnswer(f"{what}: the answer is no list")
     for item in items:
         stamp(item, kind)
     return Page(items, answer.metadata.resource_version, answer.metadata.continue_)

@@ -33,7 +33,8 @@ def test_one_odd_object_does_not_spoil_a_list() -> None:
         '"canary"',
     )
     with structlog.testing.capture_logs() as logs:
-        page = read_page(f'{{"items":[{",".join(items)}]}}'.encode(), core.SECRET, what="list Secret")
+        body = f'{{"metadata":{{"resourceVersion":"7"}},"items":[{",".join(items)}]}}'
+        page = read_page(body.encode(), core.SECRET, what="list Secret")
     assert [(item.metadata.name, item.kind) for item in page.items] == [("null", "Secret"), ("good", "Secret")]
     assert [entry["object"] for entry in logs] == ["app/odd", "?"]
     assert "canary" not in str(logs)
@@ -45,6 +46,13 @@ def test_an_answer_of_another_shape_is_unexpected(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswer, match="list Secret: ") as raised:
         read_page(body, core.SECRET, what="list Secret")
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status":"ok"}', b'{"items":[]}', b'{"kind":"Status","metadata":{}}'])
+def test_an_answer_that_is_no_list_does_not_pass_for_an_empty_one(body: bytes) -> None:
+    """The page of a gateway before the API server must not empty the stores."""
+    with pytest.raises(UnexpectedAnswer, match="list Secret: the answer is no list"):
+        read_page(body, core.SECRET, what="list Secret")
 
 
 def test_an_object_of_another_shape_is_unexpected() -> None:
