@@ -102,9 +102,8 @@ class Metrics:
 
     def _forget(self) -> None:
         world = self._world
-        if world is None or world.version == self._swept:
+        if world is None or self._state(world) == self._swept:
             return
-        self._swept = world.version
         secrets = (world.static, world.dynamic, world.pki)
         resources = [(one.kind, one.key) for store in secrets for one in store.values()]
         self.secret.forget_others(
@@ -114,6 +113,11 @@ class Metrics:
             connections=frozenset(str(one.key) for one in world.connections.values()),
             auths=frozenset(str(one.key) for one in world.auths.values()),
         )
+        self._swept = self._state(world)
+
+    def _state(self, world: World) -> tuple[int, ...]:
+        """Moves with the objects, and with each name that gets series, as by work that outlasts its object."""
+        return (*world.version, self.secret.names, self.vault.names)
 
 
 _BUILD: Final = {

@@ -53,6 +53,11 @@ class SecretMetrics:
         self._namespaces.add(namespace)
         self.restarts.labels(kind, namespace, "success" if ok else "failure").inc()
 
+    @property
+    def names(self) -> int:
+        """How many names there are series of."""
+        return len(self._namespaces) + len(self.last_success)
+
     def forget_others(self, *, namespaces: Collection[str], resources: Collection[tuple[str, Key]]) -> None:
         """Remove the series of all namespaces but these, and what is known of all resources but these."""
         if gone := self._namespaces.difference(namespaces):

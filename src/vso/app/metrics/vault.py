@@ -133,6 +133,11 @@ class VaultMetrics:
         """See `vso.sync.LoginObserver`."""
         self.renewals.labels(str(spec.connection.key), "success" if ok else "failure").inc()
 
+    @property
+    def names(self) -> int:
+        """How many names there are series of."""
+        return len(self._connections) + len(self._auths)
+
     def forget_others(self, *, connections: Collection[str], auths: Collection[str]) -> None:
         """Remove the series of all VaultConnections and VaultAuths but these."""
         if gone := self._connections.difference(connections):

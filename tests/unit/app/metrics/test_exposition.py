@@ -8,12 +8,25 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.clock import FakeClock
 from tools.reference_metrics import declared
+from vso.apis.meta import Key
 from vso.app import Settings
 from vso.app.metrics import Metrics
+from vso.controllers import Attempt, AttemptResult, new_world
+from vso.sync import CacheCounts
+from vso.vault import VaultRequestSeen
 
 FACTS = dict.fromkeys(
     ("major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"), "x"
 )
+
+
+class Nobody:
+    """No login at all."""
+
+    counts = CacheCounts()
+
+    def __len__(self) -> int:
+        return 0
 
 
 async def test_a_fresh_process_tells_its_build_and_its_settings() -> None:
@@ -34,6 +47,29 @@ async def test_a_fresh_process_tells_its_build_and_its_settings() -> None:
     assert storage.labels == {"enforce_encryption": "true"}
     assert "process_resident_memory_bytes" in found
     assert "_created" not in text
+
+
+async def test_work_that_outlasts_its_object_leaves_no_series() -> None:
+    """R37: what ends after the object was seen to go, such as the revocation of its token, is swept up later."""
+    metrics, world, gone = (
+        Metrics(Settings(), facts=FACTS, clock=FakeClock(), server="https://x"),
+        new_world("op"),
+        "gone",
+    )
+    metrics.watch(world, clients=Nobody(), leading=lambda: False)
+    attempt = Attempt(
+        kind="VaultStaticSecret",
+        key=Key(gone, "web"),
+        reason="Periodic",
+        result=AttemptResult.UNCHANGED,
+        seconds=0.1,
+        ended=7.0,
+    )
+    request = VaultRequestSeen(method="POST", path="auth/token/revoke-self", status=204, error="", seconds=0.1)
+    for _ in range(2):
+        metrics.secret.attempted(attempt)
+        metrics.vault.of(Key(gone, "vault"))(request)
+        assert gone not in (await metrics.text()).decode()
 
 
 async def test_every_family_has_help_and_one_type() -> None:
