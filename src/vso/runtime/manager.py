@@ -69,6 +69,7 @@ class Manager:
         self._leader_loops: list[Runnable] = []
         self._last: list[Runnable] = []
         self._stopping = asyncio.Event()
+        self._competition: asyncio.Task[None] | None = None
         self._working = False
 
     def reflect(self, mirror: Mirror, *, required: bool = True) -> None:
@@ -118,7 +119,7 @@ class Manager:
         async with asyncio.TaskGroup() as group:
             always = [*self._background, *(Runnable(m.name, m.run) for m in self._mirrors.values())]
             tasks = [group.create_task(_supervised(one), name=one.name) for one in always]
-            work = group.create_task(self._compete(), name="leader election")
+            work = self._competition = group.create_task(self._compete(), name="leader election")
             tasks.append(group.create_task(_waited(stop), name="stop"))
             await asyncio.wait({work, tasks[-1]}, return_when=asyncio.FIRST_COMPLETED)
             await self._drain(work)
@@ -145,6 +146,11 @@ class Manager:
                 await self._stopping.wait()
                 for loop in loops:
                     loop.cancel()
+        except asyncio.CancelledError:
+            if self._stopping.is_set() and self._competition is not None:
+                # Leadership was lost during the stop: there is nothing to win it back for.
+                self._competition.cancel()
+            raise
         finally:
             self._working = False
 

@@ -188,6 +188,21 @@ async def test_the_lease_is_released_after_the_work(clock: FakeClock) -> None:
     assert operator.notes[-3:] == ["end a", "flush", "-health"]
 
 
+async def test_leadership_that_is_lost_during_the_stop_ends_it(clock: FakeClock) -> None:
+    """The work is over; there is nothing to compete for again until the grace period ends."""
+    leases = Leases()
+    operator = Operator(clock, leases)
+    operator.seconds = 60.0
+    operator.server.put("a")
+    with capture_logs():
+        async with _running(operator) as task:
+            operator.stop.set()
+            leases.failure = lambda _: ConnectionFailed("refused")
+            await clock.advance(11)
+            assert task.done()
+    assert operator.notes[-3:] == ["cancel a", "flush", "-health"]
+
+
 async def test_a_standby_stops_at_once(clock: FakeClock) -> None:
     """It has nothing to wait for, and keeps its hands off the Lease."""
     leases = Leases()
