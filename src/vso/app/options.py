@@ -50,6 +50,7 @@ OPTIONS: Final = (
         name="per_object_metrics",
         variable="VSO_PER_OBJECT_METRICS",
         read=read_boolean,
+        counts=always,
         boolean=True,
         help="also series with the name of each secret resource: last sync, end of its lease or certificate, state",
     ),

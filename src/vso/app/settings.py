@@ -92,6 +92,7 @@ class Settings:
         """These settings, if they can be used together. Raises SettingsError."""
         self._check_addresses()
         self._check_backoff()
+        self._check_signs()
         if self.client_cache_size <= 0:
             raise SettingsError("--client-cache-size must be greater than 0")
         if self.max_concurrent_reconciles <= 0 or self.dynamic_workers <= 0:
@@ -134,6 +135,16 @@ class Settings:
             raise SettingsError("--backoff-initial-interval and --backoff-max-interval must be greater than 0")
         if not 0 <= self.backoff_randomization_factor <= 1:
             raise SettingsError("--backoff-randomization-factor must be from 0 to 1")
+
+    def _check_signs(self) -> None:
+        for switch, seconds in (
+            ("--backoff-max-elapsed-time", self.backoff_max_elapsed_time),
+            ("--static-creds-max-poll-interval", self.static_creds_max_poll_interval),
+            ("--min-refresh-interval", self.min_refresh_interval),
+            ("--default-refresh-interval", self.default_refresh_interval),
+        ):
+            if seconds < 0:
+                raise SettingsError(f"{switch} must not be negative")
 
     def _check_policy(self) -> None:
         for method in self.allowed_auth_methods:

@@ -104,6 +104,14 @@ def test_a_variable_that_counts_as_set_wins_over_the_flag(environ: dict[str, str
     assert getattr(from_environment(Settings(kube_client_burst=9), environ), name) == value
 
 
+def test_every_variable_that_is_true_or_false_counts_whenever_it_exists() -> None:
+    """What a chart switches on by a flag can be switched off by a variable."""
+    for option in OPTIONS:
+        if option.boolean and option.variable and not option.flag_wins:
+            flags = settings_from({option.switch: "true"})
+            assert not getattr(from_environment(flags, {option.variable: "false"}), option.name), option.variable
+
+
 def test_two_flags_win_over_their_variables() -> None:
     """--kubeconfig and --zap-devel, where they are given."""
     environ = {"KUBECONFIG": "/there", "VSO_LOGGER_DEVELOPMENT_MODE": "1", "VSO_CLIENT_CACHE_SIZE": "7"}
@@ -171,6 +179,10 @@ def test_a_variable_that_cannot_be_read_is_named(variable: str) -> None:
         (Settings(backoff_max_interval=-5.0), "--backoff-max-interval"),
         (Settings(backoff_randomization_factor=1.5), "--backoff-randomization-factor"),
         (Settings(backoff_randomization_factor=-0.1), "--backoff-randomization-factor"),
+        (Settings(backoff_max_elapsed_time=-1.0), "--backoff-max-elapsed-time must not be negative"),
+        (Settings(static_creds_max_poll_interval=-60.0), "--static-creds-max-poll-interval"),
+        (Settings(min_refresh_interval=-1.0), "--min-refresh-interval"),
+        (Settings(default_refresh_interval=-1.0), "--default-refresh-interval"),
         (Settings(health_probe_bind_address="8081"), "--health-probe-bind-address '8081' is no address"),
         (Settings(metrics_bind_address=":http"), "--metrics-bind-address"),
         (Settings(metrics_secure_bind_address=":99999"), "--metrics-secure-bind-address"),
