@@ -19,6 +19,7 @@ log = structlog.get_logger("kube.answer")
 T = TypeVar("T", bound=Object)
 
 _KINDS_IN_USE: Final = 64
+_PARTIAL: Final = "PartialObjectMetadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,9 @@ def read_object(body: bytes, kind: Kind[T], *, what: str) -> T:
         obj: T = decode(body, decoder(kind.type))
     except ValueError as exc:
         raise UnexpectedAnswer(f"{what}: cannot read the answer: {exc}") from exc
+    if obj.kind not in {kind.resource.kind, _PARTIAL}:
+        # What says nothing of its kind comes from something before the API server, which has done nothing.
+        raise UnexpectedAnswer(f"{what}: the answer is no {kind.resource.kind}")
     stamp(obj, kind)
     return obj
 

@@ -59,3 +59,16 @@ def test_an_object_of_another_shape_is_unexpected() -> None:
     """A single object cannot be left out."""
     with pytest.raises(UnexpectedAnswer, match=r"get Secret app/db: .*data"):
         read_object(b'{"data":"canary"}', core.SECRET, what="get Secret app/db")
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status":"ok"}', b'{"kind":"Status","status":"Success"}'])
+def test_an_answer_of_no_kind_does_not_pass_for_a_write(body: bytes) -> None:
+    """What a gateway makes up must not prolong leadership, nor count as a Secret that was stored."""
+    with pytest.raises(UnexpectedAnswer, match="update Lease op/lock: the answer is no Lease"):
+        read_object(body, core.LEASE, what="update Lease op/lock")
+
+
+def test_metadata_alone_is_of_the_kind_that_was_asked_for() -> None:
+    """The API server calls it PartialObjectMetadata, whatever it is of."""
+    body = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a"}}'
+    assert read_object(body, core.SECRET.partial(), what="get Secret app/a").kind == "Secret"
