@@ -133,8 +133,8 @@ class Reflector(Generic[T, U]):
                 self._stretch *= _STRETCH
                 raise
             for item in page.items:
-                obj = self._project(item)
-                objects[obj.key] = obj
+                if (obj := self._projected(item)) is not None:
+                    objects[obj.key] = obj
             if not page.continue_:
                 break
             continue_ = page.continue_
@@ -172,11 +172,12 @@ class Reflector(Generic[T, U]):
                 version = event.resource_version
             case Added() | Modified():
                 version = event.object.metadata.resource_version
-                self._announce(self._store.apply(self._project(event.object)))
+                if (obj := self._projected(event.object)) is not None:
+                    self._announce(self._store.apply(obj))
                 self._observer.received()
             case Deleted():
                 version = event.object.metadata.resource_version
-                self._announce(self._store.remove(self._project(event.object)))
+                self._announce(self._store.remove(event.object))
                 self._observer.received()
             case _:
                 assert_never(event)
@@ -184,6 +185,15 @@ class Reflector(Generic[T, U]):
         self._store.advance(version)
         self._failures = 0
         self._healthy()
+
+    def _projected(self, obj: T) -> U | None:
+        """What is kept of `obj`; None, and a line in the log, if it brings a bug of the projection to light."""
+        try:
+            return self._project(obj)
+        except Exception:
+            # Whoever made one strange object must not blind the operator to all others.
+            log.exception("object ignored", source=self.name, key=str(obj.key))
+            return None
 
     def _announce(self, changes: tuple[Change[U], ...]) -> None:
         for change in changes:

@@ -125,8 +125,8 @@ class Store(Generic[U]):
         changes = _changes(told, obj, listed=False)
         return tuple(replace(one, echo=one.new is not None) for one in changes) if echo else changes
 
-    def remove(self, obj: U, *, part: str = ALL) -> tuple[Change[U], ...]:
-        """Take a deletion told by the watch, with the last state; see `apply`."""
+    def remove(self, obj: Object, *, part: str = ALL) -> tuple[Change[U], ...]:
+        """Take a deletion told by the watch, of which the metadata counts; see `apply`."""
         key = obj.key
         version = version_of(obj.metadata.resource_version)
         if self._passed(version, part):
@@ -203,7 +203,7 @@ class Part(Generic[U]):
         """See `Store.apply`."""
         return self._store.apply(obj, part=self._namespace)
 
-    def remove(self, obj: U) -> tuple[Change[U], ...]:
+    def remove(self, obj: Object) -> tuple[Change[U], ...]:
         """See `Store.remove`."""
         return self._store.remove(obj, part=self._namespace)
 

@@ -65,9 +65,9 @@ def validity_of(data: Mapping[str, bytes]) -> Validity | None:
                 one = x509.load_pem_x509_certificate(found[found.find(b"-----BEGIN CERTIFICATE-----") :])
             else:
                 one = x509.load_der_x509_certificate(b64decode(found, validate=True))
-        except ValueError:
+            begin, end = one.not_valid_before_utc, one.not_valid_after_utc
+        except (ValueError, x509.InvalidVersion):
             continue
-        begin, end = one.not_valid_before_utc, one.not_valid_after_utc
         return Validity(int(begin.timestamp()), int(end.timestamp()))
     return None
 

@@ -183,6 +183,30 @@ async def test_a_handler_with_a_bug_does_not_blind_the_others(bench: Bench) -> N
     assert [(line["event"], line["key"]) for line in logs] == [("handler failed", "app/a")]
 
 
+async def test_an_object_that_cannot_be_projected_does_not_blind_the_others(bench: Bench) -> None:
+    """It is logged and left out, in a list and in a watch; what was kept of it before goes when it goes."""
+
+    def project(obj: PartialObject) -> PartialObject:
+        if obj.metadata.labels:
+            raise ZeroDivisionError
+        return obj
+
+    bench.reflector = Reflector(bench.server, bench.store, project=project, clock=bench.clock, rng=Random(3))
+    bench.server.put("a")
+    bench.server.put("b", labels={"odd": ""})
+    with capture_logs() as logs:
+        async with _running(bench):
+            bench.server.put("a", labels={"odd": ""})
+            bench.server.put("c")
+            await settle()
+            assert sorted(one.metadata.name for one in bench.store.values()) == ["a", "c"]
+            bench.server.drop("a")
+            await settle()
+            assert [one.metadata.name for one in bench.store.values()] == ["c"]
+            assert (bench.server.lists, bench.reflector.problem) == (1, "")
+    assert [(line["event"], line["key"]) for line in logs] == [("object ignored", "app/b"), ("object ignored", "app/a")]
+
+
 async def test_a_server_that_ends_every_watch_is_not_stormed(bench: Bench) -> None:
     """A hundred seconds of it cost a dozen requests, not thousands."""
     async with _running(bench):

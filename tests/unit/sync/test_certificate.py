@@ -1,6 +1,8 @@
 """When certificates are due, and what a TLS Secret is made of (regressions R25; D24)."""
 
 import json
+import ssl
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +48,15 @@ def test_the_validity_is_read_from_pem_bundles_and_der() -> None:
     assert validity_of({"certificate": b"none", "tls.crt": pem}) == valid
     assert validity_of({"certificate": b"none"}) is None
     assert validity_of({}) is None
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_none() -> None:
+    """Whoever may write Secrets in one namespace must not end the reading of all of them."""
+    good = ssl.PEM_cert_to_DER_cert(issued(NOON).certificate.reveal())
+    odd = good.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+    assert odd != good
+    assert validity_of({"certificate": b64encode(odd)}) is None
+    assert validity_of({"certificate": ssl.DER_cert_to_PEM_cert(odd).encode()}) is None
 
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nkey\n-----END EC PRIVATE KEY-----"
