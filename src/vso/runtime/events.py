@@ -17,6 +17,7 @@ _CAPACITY: Final = 20_000  # a first sync of as many resources drops none; an ev
 _POSTERS: Final = 4
 _REPEAT_AFTER: Final = 600.0
 _REMEMBERED: Final = 20_000
+_TROUBLED: Final = 1000
 _LONGEST_MESSAGE: Final = 1024
 _LONGEST_NAME: Final = 253 - 17
 _FALLBACK_NAMESPACE: Final = "default"
@@ -144,6 +145,9 @@ class EventRecorder:
             if self._trouble.get(namespace) != trouble:
                 log.warning("event not posted", namespace=namespace, error=str(exc))
             self._trouble[namespace] = trouble
+            if len(self._trouble) > _TROUBLED:
+                # Most are gone: events about what is in a namespace that is being deleted are refused.
+                del self._trouble[next(iter(self._trouble))]
         except Exception as exc:
             self._observer.dropped()
             log.exception("event not posted", namespace=namespace, error=type(exc).__name__)

@@ -187,6 +187,18 @@ async def test_a_refused_warning_is_not_tried_again(recorder: EventRecorder, sin
     assert sink.events == []
 
 
+async def test_namespaces_that_are_gone_are_forgotten(recorder: EventRecorder, sink: Sink) -> None:
+    """Each refuses events while it is being deleted; what is remembered of them does not grow for ever."""
+    names = [f"preview-{number}" for number in range(1001)]
+    sink.failures = dict.fromkeys(names, refusal(Forbidden, "NamespaceTerminating"))
+    with capture_logs() as logs:
+        async with _running(recorder):
+            for name in (*names, names[0], names[-1]):
+                _emit(recorder, Object(metadata=ObjectMeta(namespace=name, name="x", uid=name)), type_="Normal")
+                await recorder.flush()
+    assert [line["namespace"] for line in logs] == [*names, names[0]]
+
+
 async def test_too_many_events_are_dropped_with_one_line(recorder: EventRecorder, sink: Sink) -> None:
     """A bounded queue: memory does not follow a dead API server."""
     with capture_logs() as logs:
