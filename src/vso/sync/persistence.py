@@ -32,7 +32,7 @@ from vso.sync.stored_login import (
     seal,
     to_json,
 )
-from vso.vault import Auth, Denied, Invalid, VaultError, renew_self
+from vso.vault import Auth, Denied, Invalid, ServerFault, Transport, VaultError, lookup_self, renew_self
 
 _PAUSE: Final = 0.2
 """Seconds between two looks for logins to store; a look costs nothing."""
@@ -117,10 +117,13 @@ class Persistence:
         namespace = spec.merged.namespace
         try:
             renewed = await server.call(
-                lambda transport: renew_self(transport, stored.client_token, namespace=namespace), urgent=True
+                lambda transport: _renewed(transport, stored.client_token, namespace=namespace), urgent=True
             )
-        except (Denied, Invalid):
-            await self._drop(key, "its token has ended")
+        except VaultError as exc:
+            if exc.outage:
+                raise
+            # Whatever it is, it may last as long as the token, and a new login may work all the same.
+            await self._drop(key, "its token has ended" if isinstance(exc, Denied) else f"it cannot be renewed: {exc}")
             return None
         return replace(renewed, client_token=stored.client_token, accessor=renewed.accessor or stored.accessor)
 
@@ -179,6 +182,16 @@ class Persistence:
 
     def _is_own(self, spec: ClientSpec) -> bool:
         return self._cipher is not None and self._cipher.is_own(spec)
+
+
+async def _renewed(transport: Transport, token: Sensitive[str], *, namespace: str) -> Auth:
+    """Renew `token`. Raises what `renew_self` does, and Invalid if it alone fails at a server that is in order."""
+    try:
+        return await renew_self(transport, token, namespace=namespace)
+    except ServerFault as exc:
+        # Also the word of an auth method that will not renew: the policies of a user have changed, say.
+        await lookup_self(transport, token, namespace=namespace)
+        raise Invalid(exc.message, path=exc.path, status=exc.status) from exc
 
 
 async def discard_all(storage: Storage, *, clock: Clock, rng: Random) -> None:

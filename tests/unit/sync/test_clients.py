@@ -1,8 +1,8 @@
 """The cache of logged-in clients, on a server that a test scripts request by request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Self
@@ -15,9 +15,23 @@ from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, ObjectMeta
 from vso.apis.v1beta1 import KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
 from vso.base import BackOff, Sensitive
-from vso.sync import Authenticator, Clients, ClientSpec, ConnectionSuspended, LoginSuspended, Policy, Turn, resolve
+from vso.sync import (
+    Authenticator,
+    Clients,
+    ClientSpec,
+    ConnectionSuspended,
+    Entry,
+    LoginSuspended,
+    Persistence,
+    Policy,
+    Signer,
+    Turn,
+    entry_name,
+    resolve,
+)
 from vso.vault import (
     Auth,
+    BadAnswer,
     Call,
     Connection,
     Denied,
@@ -26,6 +40,7 @@ from vso.vault import (
     KvType,
     LoginRefused,
     MissingCredential,
+    NotFound,
     Response,
     Sealed,
     ServerFault,
@@ -34,6 +49,7 @@ from vso.vault import (
     TLSFailed,
     Transport,
     Unreachable,
+    VaultError,
 )
 
 UID = "00000000-0000-0000-0000-00000000000{}"
@@ -120,18 +136,43 @@ class OneCluster:
         return Connection(address=connection.spec.address)
 
 
-class Bench:
-    """Clients around one scripted server."""
+class Shelf:
+    """Stored logins, in memory."""
 
     def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    async def read(self, key: str) -> Entry | None:
+        await asyncio.sleep(0)
+        return self.entries.get(entry_name(key))
+
+    async def write(self, entry: Entry) -> None:
+        await asyncio.sleep(0)
+        self.entries[entry.name] = entry
+
+    async def delete(self, name: str) -> None:
+        await asyncio.sleep(0)
+        self.entries.pop(name, None)
+
+    async def labels(self) -> list[tuple[str, Mapping[str, str]]]:
+        return [(one.name, one.labels) for one in self.entries.values()]
+
+
+class Bench:
+    """Clients around one scripted server; with `shelf` their logins outlive them."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
         self.clock = FakeClock()
         self.server = Script(self.clock)
         self.cluster = OneCluster()
         self.turns: list[tuple[Hashable, Turn]] = []
         self.logins = 0
         self.server.answers = {LOGIN: self.log_in, READ: self.read, "auth/token/renew-self": self.log_in}
+        self.stored: Persistence | None = None
+        if shelf is not None:
+            self.stored = Persistence(shelf, signer=Signer(bytes(16)), cipher=None, clock=self.clock, rng=Random(1))
         self.clients = Clients(
-            Authenticator(self.cluster, self.clock),
+            Authenticator(self.cluster, self.clock, self.stored),
             connect=lambda _, __: self.connect(),
             clock=self.clock,
             rng=Random(1),
@@ -600,3 +641,57 @@ async def test_a_ca_that_was_rotated_is_read_again_after_a_failed_handshake(benc
         with pytest.raises(TLSFailed):
             await bench.clients.probe(spec_of().connection)
     assert len(read) == 3
+
+
+@asynccontextmanager
+async def storing(shelf: Shelf) -> AsyncIterator[Bench]:
+    """A process that keeps its logins on `shelf`."""
+    bench = Bench(shelf)
+    assert bench.stored is not None
+    existing = frozenset((UID.format(number), "1") for number in (1, 2))
+    async with bench.clients, asyncio.TaskGroup() as group:
+        work = group.create_task(bench.stored.run(lambda: existing), name="stored logins")
+        yield bench
+        work.cancel()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerFault("policies have changed, not renewing", path="auth/token/renew-self", status=500),
+        BadAnswer("answered without a token", path="auth/token/renew-self"),
+        NotFound("no handler", path="auth/token/renew-self", status=404),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+async def test_r14_a_stored_login_that_cannot_be_renewed_is_replaced_by_a_fresh_one(error: VaultError) -> None:
+    """In that very attempt, and without holding its failure against the server, which is in order (R14 b)."""
+    shelf, spec = Shelf(), spec_of()
+    async with storing(shelf) as before:
+        await before.clients.get(spec)
+        await before.clock.advance(1)
+    assert len(shelf.entries) == 1
+    async with storing(shelf) as after:
+        after.fail("auth/token/renew-self", error)
+
+        async def alive(call: Call) -> Response:
+            return Response(data=Sensitive(b"{}"))
+
+        after.server.answers["auth/token/lookup-self"] = alive
+        assert await read(after, spec) == b'{"a":"1"}'
+        assert (after.logins, after.turns) == (1, [])
+
+
+async def test_r11_a_stored_login_waits_for_a_server_that_is_out_of_order() -> None:
+    """Its failed renewal says nothing against it if no other request about it is answered either."""
+    shelf, spec = Shelf(), spec_of()
+    async with storing(shelf) as before:
+        await before.clients.get(spec)
+        await before.clock.advance(1)
+    async with storing(shelf) as after:
+        for path in ("auth/token/renew-self", "auth/token/lookup-self"):
+            after.fail(path, ServerFault("internal error", path=path, status=500))
+        with pytest.raises(ServerFault):
+            await read(after, spec)
+        assert [turn for _, turn in after.turns] == [Turn.DOWN]
+    assert len(shelf.entries) == 1
