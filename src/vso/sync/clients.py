@@ -338,7 +338,8 @@ class Clients:
                 auth = await self._authenticator.renew(identity.spec, server, session.found)
             except (VaultError, SyncError) as exc:
                 session.not_renewed(issued, for_ever=isinstance(exc, Denied))
-                if isinstance(exc, Denied):
+                # What is stored in its name may be the login that replaced it.
+                if isinstance(exc, Denied) and session is identity.current:
                     await self._authenticator.forget(session.cache_key)
             else:
                 session.renewed(TokenLife.of(auth, issued))

@@ -695,3 +695,27 @@ async def test_r11_a_stored_login_waits_for_a_server_that_is_out_of_order() -> N
             await read(after, spec)
         assert [turn for _, turn in after.turns] == [Turn.DOWN]
     assert len(shelf.entries) == 1
+
+
+async def test_r14_the_end_of_a_replaced_login_leaves_the_stored_one_that_replaced_it() -> None:
+    """Both have the same name: a lease hangs on the old one, which was revoked (R08, R14)."""
+    shelf, spec = Shelf(), spec_of()
+    async with storing(shelf) as bench, asyncio.TaskGroup() as group:
+        renewals = group.create_task(bench.clients.run())
+        client = await bench.clients.get(spec)
+        client.hold(Key("app", "lease"))
+
+        async def not_the_first(call: Call) -> Response:
+            if call.token == Sensitive("token-1"):
+                raise Denied("permission denied", path=READ, status=403)
+            return await bench.read(call)
+
+        bench.server.answers[READ] = bench.server.answers["auth/token/renew-self"] = not_the_first
+        await read(bench, spec)
+        await bench.clock.advance(310)
+        assert (Key("app", "lease"), Turn.FADING) in bench.turns
+        assert bench.stored is not None
+        kept = await bench.stored.read(client.meta.cache_key)
+        assert kept is not None
+        assert kept.client_token.reveal() == "token-2"
+        renewals.cancel()
