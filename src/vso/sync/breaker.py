@@ -10,6 +10,7 @@ from random import Random
 from typing import Final
 
 from vso.base import BackOff
+from vso.vault import VaultError
 
 PROBE_INTERVAL: Final = 5.0
 """Seconds between two looks at a server that is out of order (D47)."""
@@ -104,9 +105,10 @@ class LoginGate:
         return self._error, self._retry_at - now
 
     def failed(self, error: Exception, now: float) -> float:
-        """Note a failure; the seconds until the next attempt."""
+        """Note a failure; the seconds until the next attempt, as many as the server asked for at least."""
         self._failures += 1
-        delay = self.backoff.delay(self._failures, self.rng)
+        asked = (isinstance(error, VaultError) and error.retry_after) or 0.0
+        delay = max(self.backoff.delay(self._failures, self.rng), asked)
         self._error, self._retry_at = error, now + delay
         return delay
 

@@ -32,7 +32,18 @@ from vso.sync.stored_login import (
     seal,
     to_json,
 )
-from vso.vault import Auth, Denied, Invalid, ServerFault, Transport, VaultError, lookup_self, renew_self
+from vso.vault import (
+    Auth,
+    Denied,
+    Invalid,
+    RateLimited,
+    ServerFault,
+    TimedOut,
+    Transport,
+    VaultError,
+    lookup_self,
+    renew_self,
+)
 
 _PAUSE: Final = 0.2
 """Seconds between two looks for logins to store; a look costs nothing."""
@@ -97,7 +108,8 @@ class Persistence:
     async def restore(self, key: str, spec: ClientSpec, server: Server) -> Auth | None:
         """The stored login of `key`, renewed just now; None if there is none that can be used.
 
-        Raises what says that the server is out of order: then a new login would fail as well.
+        Raises what says that the server is out of order, when a new login would fail as well, or has no answer for this
+        one just now.
         """
         if not key or self._is_own(spec):
             return None
@@ -120,7 +132,7 @@ class Persistence:
                 lambda transport: _renewed(transport, stored.client_token, namespace=namespace), urgent=True
             )
         except VaultError as exc:
-            if exc.outage:
+            if exc.outage or isinstance(exc, RateLimited | TimedOut):
                 raise
             # Whatever it is, it may last as long as the token, and a new login may work all the same.
             await self._drop(key, "its token has ended" if isinstance(exc, Denied) else f"it cannot be renewed: {exc}")

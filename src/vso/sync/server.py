@@ -232,16 +232,15 @@ class Server:
         return result
 
     async def _is_outage(self, error: VaultError, begun: float) -> bool:
-        """Whether `error`, of a request sent at `begun`, is the server's; noted in it where only we can tell."""
+        """Whether `error`, of a request sent at `begun`, is the server's; noted in it, since only we can tell."""
         verdict = judge(error, begun, self._known)
         if verdict is Verdict.OPEN:
             async with self._questioning:
                 verdict = judge(error, begun, self._known)
                 if verdict is Verdict.OPEN:
                     verdict = await self._question()
-        if isinstance(error, ServerFault):
-            error.outage = verdict is Verdict.OUTAGE
-        elif isinstance(error, RateLimited) and verdict is Verdict.OWN:
+        error.outage = verdict is Verdict.OUTAGE
+        if isinstance(error, RateLimited) and not error.outage:
             # The quota may be that of one mount; if it is everybody's, fewer requests at a time keep to it.
             self._slots.limit = self._fewest
             self._slow_until = self._clock.monotonic() + max(_SLOW, _asked(error))

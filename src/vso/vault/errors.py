@@ -29,8 +29,8 @@
         `-- TLSFailed           the TLS handshake failed
 
 `transient` answers "is it worth retrying without anybody changing anything?", `outage` "is the whole server
-affected, so that other requests had better wait?". Of a ServerFault only who knows of other requests can tell
-(`vso.sync.verdict`). Messages are for people and hold no secret.
+affected, so that other requests had better wait?". Of a ServerFault, RateLimited or TimedOut only who knows of other
+requests can tell, and sets `outage` (`vso.sync.verdict`). Messages are for people and hold no secret.
 How an HTTP answer becomes one of these is in `answer`.
 """
 

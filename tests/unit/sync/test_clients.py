@@ -41,6 +41,7 @@ from vso.vault import (
     LoginRefused,
     MissingCredential,
     NotFound,
+    RateLimited,
     Response,
     Sealed,
     ServerFault,
@@ -292,6 +293,36 @@ async def test_a_refused_login_is_tried_again_once_per_step(bench: Bench) -> Non
     await bench.clock.advance(5)
     await bench.clients.get(spec)
     assert bench.turns == [(spec.login, Turn.UP)]
+
+
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [
+        (RateLimited("too many", path=LOGIN, status=429), 5),
+        (RateLimited("too many", path=LOGIN, status=429, retry_after=40), 40),
+        (TimedOut("no answer", path=LOGIN), 5),
+    ],
+    ids=["quota", "quota with a pause", "no answer"],
+)
+async def test_r10_a_login_that_alone_fails_at_a_server_in_order_is_tried_again_once_per_step(
+    bench: Bench, error: VaultError, step: float
+) -> None:
+    """The quota of its mount is used up, or its backend hangs: others are answered, so no breaker holds it back."""
+    await read(bench, spec_of("other"))
+
+    async def fail(call: Call) -> Response:
+        await read(bench, spec_of("other"))
+        raise error
+
+    bench.server.answers[LOGIN] = fail
+    with pytest.raises(type(error)):
+        await bench.clients.get(spec_of())
+    for _ in range(50):
+        with pytest.raises(LoginSuspended) as put_off:
+            await bench.clients.get(spec_of())
+        assert put_off.value.retry_in == step
+    assert bench.server.asked.count(LOGIN) == 2
+    assert (error.outage, bench.turns) == (False, [])
 
 
 async def test_a_403_leads_to_one_new_login_and_one_more_read(bench: Bench) -> None:
@@ -695,6 +726,29 @@ async def test_r11_a_stored_login_waits_for_a_server_that_is_out_of_order() -> N
             await read(after, spec)
         assert [turn for _, turn in after.turns] == [Turn.DOWN]
     assert len(shelf.entries) == 1
+
+
+@pytest.mark.parametrize("error", [RateLimited("too many", status=429), TimedOut("no answer")])
+async def test_r14_a_stored_login_whose_renewal_has_no_answer_just_now_is_tried_again(error: VaultError) -> None:
+    """The server is in order, and so may the token be, with leases that hang on it."""
+    shelf, spec = Shelf(), spec_of()
+    async with storing(shelf) as before:
+        await before.clients.get(spec)
+        await before.clock.advance(1)
+    async with storing(shelf) as after:
+        await read(after, spec_of("other"))
+
+        async def fail(call: Call) -> Response:
+            await read(after, spec_of("other"))
+            after.server.answers["auth/token/renew-self"] = after.log_in
+            raise error
+
+        after.server.answers["auth/token/renew-self"] = fail
+        with pytest.raises(type(error)):
+            await read(after, spec)
+        await after.clock.advance(5)
+        await read(after, spec)
+        assert (LOGIN in after.server.asked, after.turns) == (False, [(spec.login, Turn.UP)])
 
 
 async def test_r14_the_end_of_a_replaced_login_leaves_the_stored_one_that_replaced_it() -> None:
