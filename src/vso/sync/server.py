@@ -28,8 +28,6 @@ _PATIENCE: Final = 2.0
 """Seconds that a request waits for its turn before the resource is put off instead."""
 _BUSY_RETRY: Final = 1.0
 _SLOW: Final = 5.0
-_LONGEST_WAIT: Final = 300.0
-"""Most seconds that a server may ask for with Retry-After: longer ones may be a mistake."""
 
 
 class Turn(Enum):
@@ -296,4 +294,4 @@ class Server:
 
 def _asked(error: VaultError) -> float:
     """Seconds that the server asked to wait."""
-    return min(error.retry_after or 0.0, _LONGEST_WAIT)
+    return error.retry_after or 0.0

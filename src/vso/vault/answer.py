@@ -29,6 +29,7 @@ from vso.vault.response import Response
 
 _SHOWN: Final = 3
 _LONGEST: Final = 500  # bytes of a body that is none of Vault's, looked at but not shown
+_LONGEST_WAIT: Final = 300.0  # seconds
 _SERVER_FAULTS: Final = 500
 _ERRORS: Final = 300
 _STATUS: Final[Mapping[int, tuple[type[VaultError], str]]] = {
@@ -125,14 +126,17 @@ def error_of(answer: Answer, asked: Asked) -> VaultError:
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header (a number or a date) asks to wait; None without one."""
+    """Return the seconds that a Retry-After header (a number or a date) asks to wait; None without one.
+
+    At most `_LONGEST_WAIT`: more may be a mistake, or the difference between two clocks.
+    """
     if not value:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), _LONGEST_WAIT)
     try:
-        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+        return min(max((parsedate_to_datetime(value) - now).total_seconds(), 0.0), _LONGEST_WAIT)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
