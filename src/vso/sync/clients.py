@@ -43,6 +43,8 @@ R = TypeVar("R")
 
 _RENEWAL_CHECK: Final = 1.0
 """Seconds between two looks for tokens that are due; a token lives for a minute at least in practice."""
+_GRACE: Final = 60.0
+"""Seconds in which the owner of a new lease says that it holds the token: first its data are rendered."""
 
 
 class Clients:
@@ -219,8 +221,13 @@ class Clients:
     ) -> R:
         """Send one request, past what the server can bear just now."""
         access = Access(token=session.token, namespace=namespace)
-        async with self._servers.using(identity.spec.connection) as server:
-            return await server.call(lambda transport: request(transport, access))
+        session.requests += 1
+        try:
+            async with self._servers.using(identity.spec.connection) as server:
+                return await server.call(lambda transport: request(transport, access))
+        finally:
+            session.requests -= 1
+            session.answered = self._clock.monotonic()
 
     async def share(self, key: Hashable, work: Callable[[], Awaitable[R]]) -> R:
         """Join in the request named `key` if one is under way, else start it."""
@@ -268,9 +275,14 @@ class Clients:
         if session is identity.current or session.holders or session.retired:
             return
         session.retired = True
-        if session.usable(self._clock.monotonic()):
-            namespace = identity.spec.merged.namespace
-            self._flights.start(("revocation", id(session)), lambda: self._revoke(identity, session, namespace))
+        self._flights.start(("revocation", id(session)), lambda: self._revoke_unheld(identity, session))
+
+    async def _revoke_unheld(self, identity: Identity, session: Session) -> None:
+        """Revoke a token in a while, unless by then a lease hangs on it that is being made just now."""
+        while session.requests or self._clock.monotonic() - session.answered < _GRACE:
+            await self._clock.sleep(_GRACE)
+        if not session.holders and session.usable(self._clock.monotonic()):
+            await self._revoke(identity, session, identity.spec.merged.namespace)
 
     async def _revoke(self, identity: Identity, session: Session, namespace: str) -> None:
         # At best effort: a token that stays ends by itself.

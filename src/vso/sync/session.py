@@ -39,8 +39,9 @@ class Access:
 class Session:
     """A token and its life; `serial` tells a login from the one that replaced it.
 
-    `retired` tells that its token is being revoked. `holders` are the owners of leases that hang on the token: those
-    leases die with it. `found` is what the login gave.
+    `retired` tells that its token is to be revoked, unless somebody still needs it: `requests` are under way with it,
+    the last one was over at `answered`, and `holders` are the owners of leases that hang on it, which die with it.
+    `found` is what the login gave.
     """
 
     found: LoggedIn
@@ -49,6 +50,8 @@ class Session:
     serial: int
     used: bool = True
     retired: bool = False
+    requests: int = 0
+    answered: float = -inf
     holders: set[Hashable] = field(default_factory=set)
     born: float = field(init=False)
     final_since: float | None = field(init=False)

@@ -576,6 +576,7 @@ async def test_a_new_login_that_is_refused_as_well_replaces_the_old_one(bench: B
         with pytest.raises(Denied):
             await client.read_kv(REQUEST)
         await settle()
+    await bench.clock.advance(60)
     assert revoked == ["token-1"]
     held = await bench.clients.get(spec_of())
     assert held.session is not None
@@ -610,10 +611,43 @@ async def test_a_login_that_leases_hang_on_is_not_revoked_for_a_path_that_stays_
     bench.fail(READ, Denied("no", path=READ, status=403))
     with pytest.raises(Denied):
         await client.read_kv(REQUEST)
-    await settle()
+    await bench.clock.advance(200)
     assert revoked == []
     held = bench.clients.held(Key("app", "lease"))
     assert held is not None
+
+
+async def test_r08_a_login_that_makes_a_lease_is_not_revoked_for_a_path_that_stays_closed(bench: Bench) -> None:
+    """Neither while the request for the lease is under way, nor before its owner could say that it hangs on it."""
+    revoked, answered = revocations(bench), asyncio.Event()
+
+    async def make(call: Call) -> Response:
+        await answered.wait()
+        return await bench.read(call)
+
+    bench.server.answers["database/creds/app"] = make
+    bench.fail(READ, Denied("no", path=READ, status=403))
+    owner = await bench.clients.get(spec_of(), lasting=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            owner.call(
+                lambda transport, access: transport.request("GET", "database/creds/app", Call(token=access.token))
+            )
+        )
+        await settle()
+        with pytest.raises(Denied):
+            await read(bench, spec_of())
+        await bench.clock.advance(119)
+        assert (bench.logins, revoked) == (2, [])
+        answered.set()
+    await bench.clock.advance(59)
+    owner.hold(Key("app", "lease"))
+    await bench.clock.advance(200)
+    assert revoked == []
+    held = bench.clients.held(Key("app", "lease"))
+    assert held is not None
+    assert held.session is not None
+    assert held.session.token.reveal() == "token-1"
 
 
 def revocations(bench: Bench) -> list[str]:
