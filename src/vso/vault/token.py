@@ -12,7 +12,7 @@ import msgspec
 
 from vso.base import Sensitive
 from vso.vault.auth.method import ClientCertificate
-from vso.vault.errors import BadAnswer
+from vso.vault.errors import BadAnswer, Invalid
 from vso.vault.response import Auth
 from vso.vault.transport import Call, Transport
 
@@ -81,7 +81,7 @@ async def renew_self(
     """Renew `token` for its full period: ``PUT auth/token/renew-self``.
 
     `certificate` is that of the login, if it had one. Raises Denied if the token is dead, Invalid if it is not
-    renewable, BadAnswer if no token comes back.
+    renewable or less than a second is left to be granted, BadAnswer if no token comes back.
     """
     path = "auth/token/renew-self"
     call = Call(token=token, namespace=namespace, body={"increment": 0})
@@ -89,6 +89,9 @@ async def renew_self(
         response = await shown.request("PUT", path, call)
     if response.auth is None:
         raise BadAnswer("the renewal of the token was answered without a token", path=path)
+    if response.auth.lease_duration <= 0:
+        # Not the 0 of a token that never ends: such a one has nothing to be renewed.
+        raise Invalid("the renewal of the token granted no time: it is at the end of its life", path=path, status=200)
     return response.auth
 
 

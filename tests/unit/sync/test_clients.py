@@ -436,6 +436,26 @@ async def test_a_token_in_use_is_renewed_at_two_thirds_of_its_life(bench: Bench)
         renewals.cancel()
 
 
+async def test_r12_a_renewal_that_grants_nothing_does_not_make_a_token_last_for_ever(bench: Bench) -> None:
+    """In the last second of its maximum life the server answers with a duration of 0: its leases move in time."""
+
+    async def renew(call: Call) -> Response:
+        return Response(auth=Auth(client_token=Sensitive("token-1"), accessor="a", lease_duration=0, renewable=True))
+
+    bench.server.answers["auth/token/renew-self"] = renew
+    async with asyncio.TaskGroup() as group:
+        renewals = group.create_task(bench.clients.run())
+        client = await bench.clients.get(spec_of())
+        client.hold(Key("app", "lease"))
+        await bench.clock.advance(540)
+        assert (Key("app", "lease"), Turn.FADING) in bench.turns
+        held = bench.clients.held(Key("app", "lease"))
+        assert held is not None
+        assert held.session is not None
+        assert held.session.ends == 600
+        renewals.cancel()
+
+
 async def test_an_ended_token_is_replaced_by_a_login(bench: Bench) -> None:
     """Shortly before its end already."""
     await bench.clients.get(spec_of())
@@ -726,18 +746,28 @@ async def storing(shelf: Shelf) -> AsyncIterator[Bench]:
         ServerFault("policies have changed, not renewing", path="auth/token/renew-self", status=500),
         BadAnswer("answered without a token", path="auth/token/renew-self"),
         NotFound("no handler", path="auth/token/renew-self", status=404),
+        None,
     ],
     ids=lambda one: type(one).__name__,
 )
-async def test_r14_a_stored_login_that_cannot_be_renewed_is_replaced_by_a_fresh_one(error: VaultError) -> None:
-    """In that very attempt, and without holding its failure against the server, which is in order (R14 b)."""
+async def test_r14_a_stored_login_that_cannot_be_renewed_is_replaced_by_a_fresh_one(error: VaultError | None) -> None:
+    """In that very attempt, and without holding its failure against the server, which is in order (R14 b).
+
+    Also one that is renewed by nothing.
+    """
     shelf, spec = Shelf(), spec_of()
     async with storing(shelf) as before:
         await before.clients.get(spec)
         await before.clock.advance(1)
     assert len(shelf.entries) == 1
     async with storing(shelf) as after:
-        after.fail("auth/token/renew-self", error)
+
+        async def renew(call: Call) -> Response:
+            if error is not None:
+                raise error
+            return Response(auth=Auth(client_token=Sensitive(""), accessor="a", renewable=True))
+
+        after.server.answers["auth/token/renew-self"] = renew
 
         async def alive(call: Call) -> Response:
             return Response(data=Sensitive(b"{}"))
