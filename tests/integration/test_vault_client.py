@@ -572,7 +572,7 @@ async def test_the_token_never_goes_from_https_to_plain_http(bao: OpenBao, autho
         assert plain.seen == []
 
 
-@pytest.mark.parametrize("location", ["http://[::1", "http://vault.invalid:99999/v1/x"])
+@pytest.mark.parametrize("location", ["http://[::1", "http://[::1]x/v1/x", "http://vault.invalid:99999/v1/x"])
 async def test_a_redirect_to_nonsense_is_refused(bao: OpenBao, location: str) -> None:
     """And not a bug of ours."""
     async with front(bao.address) as before, transport_to(before.url) as through:

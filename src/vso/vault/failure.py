@@ -35,6 +35,11 @@ def reason_of(exc: Exception, timeout: float) -> tuple[type[VaultError], str]:
             )
         case TimeoutError():
             outcome = TimedOut, f"no answer within the timeout of {timeout:g} s"
+        case UnicodeError():  # of the codec that host names go through
+            outcome = (
+                Unreachable,
+                "a host name has nothing, or over 63 characters, between its dots; check address and proxy",
+            )
         case aiohttp.ClientConnectorCertificateError():
             outcome = TLSFailed, _certificate(exc.certificate_error)
         case aiohttp.ClientConnectorError():

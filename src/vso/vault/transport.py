@@ -178,7 +178,7 @@ class Transport:
                 if isinstance(answer, str):
                     target = _redirect(url, answer, asked, self._connection.permitted)
                     answer = await self._send(asked, target, headers, body)
-        except (aiohttp.ClientError, OSError) as exc:  # TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError, UnicodeError) as exc:  # TimeoutError is an OSError
             raise failure_of(exc, self._connection, asked) from exc
         if isinstance(answer, str):
             raise Standby(f"{asked} was redirected more than once: no active node serves it", path=asked.path)
@@ -283,7 +283,7 @@ def _redirect(url: str, location: str, asked: Asked, permitted: tuple[str, ...])
     try:
         target = urljoin(url, location)
         old, new = urlsplit(url), urlsplit(target)
-        _ = new.port
+        _ = new.port, URL(target, encoded=True)
     except ValueError as exc:
         raise RedirectRefused(f"{asked} is redirected to something that is no address", path=asked.path) from exc
     if (old.scheme, new.scheme) not in _SCHEMES or not new.hostname:
