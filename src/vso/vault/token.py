@@ -58,17 +58,13 @@ class TokenLife:
 
 
 class TokenStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token knows about itself; `ttl` and `creation_ttl` are in seconds, 0 never ends."""
+    """What a token knows about itself; `ttl` is in seconds, 0 never ends."""
 
     accessor: str = ""
     ttl: int = 0
-    creation_ttl: int = 0
     renewable: bool = False
     policies: tuple[str, ...] = ()
-    path: str = ""
     type: str = ""
-    expire_time: str | None = None
-    namespace_path: str = ""
 
 
 async def renew_self(
@@ -101,7 +97,7 @@ async def lookup_self(transport: Transport, token: Sensitive[str], *, namespace:
     response = await transport.request("GET", path, Call(token=token, namespace=namespace))
     try:
         if response.data is not None:
-            return msgspec.json.decode(response.data.reveal(), type=TokenStatus)
+            return msgspec.json.decode(response.data.reveal(), type=_Answer).status()
     except (msgspec.DecodeError, RecursionError) as exc:
         raise BadAnswer("the look-up of the token was answered in another shape", path=path) from exc
     raise BadAnswer("the look-up of the token was answered without data", path=path)
@@ -110,3 +106,22 @@ async def lookup_self(transport: Transport, token: Sensitive[str], *, namespace:
 async def revoke_self(transport: Transport, token: Sensitive[str], *, namespace: str = "") -> None:
     """End `token`, and the leases made with it: ``PUT auth/token/revoke-self``."""
     await transport.request("PUT", "auth/token/revoke-self", Call(token=token, namespace=namespace))
+
+
+class _Answer(msgspec.Struct):
+    """Members may be null: a batch token without policies of its own has no empty list of them."""
+
+    accessor: str | None = None
+    ttl: int | None = None
+    renewable: bool | None = None
+    policies: tuple[str, ...] | None = None
+    type: str | None = None
+
+    def status(self) -> TokenStatus:
+        return TokenStatus(
+            accessor=self.accessor or "",
+            ttl=self.ttl or 0,
+            renewable=bool(self.renewable),
+            policies=self.policies or (),
+            type=self.type or "",
+        )

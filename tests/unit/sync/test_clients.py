@@ -422,6 +422,21 @@ async def test_r11_who_is_logged_in_is_asked_whether_a_failure_is_the_server_s(b
     assert [turn for _, turn in bench.turns] == [Turn.DOWN, Turn.TRIAL, Turn.UP]
 
 
+async def test_r11_a_batch_token_without_policies_of_its_own_vouches_for_the_server(bench: Bench) -> None:
+    """Its look-up has null where others have a list; what it may do comes from the groups of its entity."""
+    await bench.clients.get(spec_of())
+
+    async def alive(call: Call) -> Response:
+        return Response(data=Sensitive(b'{"accessor":"","policies":null,"meta":null,"expire_time":null,"ttl":3600}'))
+
+    bench.server.answers["auth/token/lookup-self"] = alive
+    await bench.clock.advance(1)
+    bench.fail(READ, ServerFault("internal error", path=READ, status=500))
+    with pytest.raises(ServerFault):
+        await read(bench, spec_of())
+    assert bench.turns == []
+
+
 async def test_a_token_in_use_is_renewed_at_two_thirds_of_its_life(bench: Bench) -> None:
     """And one that nobody used since is left to end."""
     async with asyncio.TaskGroup() as group:
