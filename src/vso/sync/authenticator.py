@@ -133,6 +133,7 @@ class Authenticator:
         voucher = self.cluster.credentials(spec)
         issued = self._clock.monotonic()
         request = await METHODS[spec.merged.method].request(voucher)
+        uid = await voucher.provider_uid()  # before there is a token that its failure would waste
         request = await self._with_unwrapped(spec, server, request)
         auth = await server.call(
             lambda transport: login(
@@ -146,7 +147,7 @@ class Authenticator:
         return LoggedIn(
             auth=auth,
             issued=issued,
-            provider_uid=await voucher.provider_uid(),
+            provider_uid=uid,
             certificate=request.certificate,
             lent=request.token is not None,
             credential=await self._credential(spec, server, request, auth),

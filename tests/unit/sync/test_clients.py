@@ -20,6 +20,7 @@ from vso.sync import (
     Clients,
     ClientSpec,
     ConnectionSuspended,
+    CredentialMissing,
     Entry,
     LoginSuspended,
     Persistence,
@@ -99,6 +100,8 @@ class AtHand:
         self._cluster = cluster
 
     async def provider_uid(self) -> str:
+        if not self._cluster.vouches:
+            raise CredentialMissing("nobody vouches")
         return UID.format(3)
 
     async def token(self, *, audiences: Sequence[str], seconds: int) -> Sensitive[str]:
@@ -125,6 +128,7 @@ class OneCluster:
     def __init__(self) -> None:
         self.gathered = 0
         self.current = True
+        self.vouches = True
 
     def is_current(self, connection: VaultConnection) -> bool:
         return self.current
@@ -353,6 +357,14 @@ async def test_all_who_met_a_403_wait_for_the_one_new_login(bench: Bench) -> Non
     found = await asyncio.gather(*(client.read_kv(REQUEST) for client in clients))
     assert {one.data.reveal() for one in found} == {b'{"a":"1"}'}
     assert bench.logins == 2
+
+
+async def test_no_token_is_asked_for_that_nobody_could_be_named_for(bench: Bench) -> None:
+    """It would be thrown away, and another with each attempt: the operator may not read a ServiceAccount, say."""
+    bench.cluster.vouches = False
+    with pytest.raises(CredentialMissing):
+        await bench.clients.get(spec_of())
+    assert bench.logins == 0
 
 
 async def test_logins_after_403_share_one_back_off(bench: Bench) -> None:
