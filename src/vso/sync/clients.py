@@ -324,14 +324,16 @@ class Clients:
             if not (isinstance(exc, VaultError) and exc.outage):
                 identity.gate.failed(exc, self._clock.monotonic())
             raise
-        return self._logged(identity, found)
+        session = self._logged(identity, spec, found)
+        self._moved(identity, identity.spec)  # as it is now: the objects may have been edited meanwhile
+        return session
 
-    def _logged(self, identity: Identity, found: LoggedIn) -> Session:
+    def _logged(self, identity: Identity, spec: ClientSpec, found: LoggedIn) -> Session:
         identity.serials += 1
         identity.current = Session(
             found=found,
             life=TokenLife.of(found.auth, found.issued),
-            cache_key=key_of(identity.spec, found.provider_uid),
+            cache_key=key_of(spec, found.provider_uid),
             serial=identity.serials,
         )
         if identity.gate.succeeded():

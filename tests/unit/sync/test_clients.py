@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Self
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from tests.support.clock import FakeClock, settle
@@ -840,6 +841,26 @@ async def test_r14_a_stored_login_whose_renewal_has_no_answer_just_now_is_tried_
         await after.clock.advance(5)
         await read(after, spec)
         assert (LOGIN in after.server.asked, after.turns) == (False, [(spec.login, Turn.UP)])
+
+
+@pytest.mark.parametrize("restored", [False, True])
+async def test_r14_a_login_during_which_its_object_was_edited_is_stored_under_its_new_name(*, restored: bool) -> None:
+    """An edit that does not enter the login moves the generation, by which the entry is found at the next start."""
+    shelf, spec = Shelf(), spec_of()
+    if restored:
+        async with storing(shelf) as before:
+            await before.clients.get(spec)
+            await before.clock.advance(1)
+    edited = replace(spec, auth=structs.replace(spec.auth, metadata=structs.replace(spec.auth.metadata, generation=2)))
+    async with storing(shelf) as bench:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bench.clients.get(spec))
+            await asyncio.sleep(0)
+            later = group.create_task(bench.clients.get(edited))
+        await bench.clock.advance(1)
+        assert bench.logins == 1
+        assert bench.stored is not None
+        assert await bench.stored.read(later.result().meta.cache_key) is not None
 
 
 async def test_r14_the_end_of_a_replaced_login_leaves_the_stored_one_that_replaced_it() -> None:
