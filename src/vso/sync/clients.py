@@ -154,7 +154,9 @@ class Clients:
 
     def credential(self, auth: Key) -> Lifetime | None:
         """The life of what the VaultAuth `auth` logged in with, None if no end of it is known."""
-        return first_to_end(one for one in self._identities if one.spec.auth.key == auth)
+        # After an edit a namespace has another identity: the one that was asked for last, which comes last.
+        latest = {one.spec.holder: one for one in self._identities if one.spec.auth.key == auth}
+        return first_to_end(latest.values())
 
     async def forget(self, connection: Key, *, keep: VaultConnection | None = None) -> None:
         """Drop clients of the VaultConnection `connection`, except those that reach it as `keep` says."""

@@ -8,13 +8,13 @@ from random import Random
 from typing import Any, Self
 
 import pytest
-from msgspec import structs
+from msgspec import structs, to_builtins
 from structlog.testing import capture_logs
 
 from tests.support.clock import FakeClock, settle
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, ObjectMeta
-from vso.apis.v1beta1 import KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
+from vso.apis.v1beta1 import AppRoleAuth, KubernetesAuth, VaultAuth, VaultAuthSpec, VaultConnection, VaultConnectionSpec
 from vso.base import BackOff, Sensitive
 from vso.sync import (
     Authenticator,
@@ -93,12 +93,11 @@ class Script(Transport):
 
 
 class AtHand:
-    """A ServiceAccount's token, without asking anybody."""
+    """A ServiceAccount's token or a secret id, without asking anybody."""
 
-    settings = Settings({"role": "r", "serviceAccount": "default"})
-
-    def __init__(self, cluster: "OneCluster") -> None:
+    def __init__(self, cluster: "OneCluster", settings: Settings) -> None:
         self._cluster = cluster
+        self.settings = settings
 
     async def provider_uid(self) -> str:
         if not self._cluster.vouches:
@@ -114,7 +113,7 @@ class AtHand:
         return {}
 
     async def secret(self, key: str) -> Sensitive[str]:
-        raise MissingCredential(key)
+        return Sensitive("secret-id")
 
     async def find_secret(self, key: str) -> Sensitive[str] | None:
         return None
@@ -135,7 +134,7 @@ class OneCluster:
         return self.current
 
     def credentials(self, spec: ClientSpec) -> AtHand:
-        return AtHand(self)
+        return AtHand(self, Settings(to_builtins(spec.merged.block)))
 
     async def connection(self, connection: VaultConnection) -> Connection:
         await asyncio.sleep(0)
@@ -215,12 +214,14 @@ def spec_of(consumer: str = "app", **changes: Any) -> ClientSpec:
     )
     auth = VaultAuth(
         metadata=ObjectMeta(name="vault", namespace="app", uid=UID.format(2), generation=1),
-        spec=VaultAuthSpec(
-            vault_connection_ref="vault",
-            method="kubernetes",
-            mount="kubernetes",
-            kubernetes=KubernetesAuth(role="r", service_account="default"),
-            allowed_namespaces=("*",),
+        spec=structs.replace(
+            VaultAuthSpec(
+                vault_connection_ref="vault",
+                method="kubernetes",
+                mount="kubernetes",
+                kubernetes=KubernetesAuth(role="r", service_account="default"),
+                allowed_namespaces=("*",),
+            ),
             **changes,
         ),
     )
@@ -366,6 +367,27 @@ async def test_no_token_is_asked_for_that_nobody_could_be_named_for(bench: Bench
     with pytest.raises(CredentialMissing):
         await bench.clients.get(spec_of())
     assert bench.logins == 0
+
+
+async def test_the_end_of_a_secret_id_that_was_replaced_is_nobody_s_concern(bench: Bench) -> None:
+    """The VaultAuth names another Secret since; what counts is that with which each namespace logs in now (D40)."""
+
+    async def log_in(call: Call) -> Response:
+        return Response(auth=replace((await bench.log_in(call)).auth or Auth(client_token=Sensitive("")), role="r"))
+
+    async def look_up(call: Call) -> Response:
+        year = 2026 + bench.logins
+        found = f'{{"creation_time":"2026-01-01T00:00:00Z","expiration_time":"{year}-01-01T00:00:00Z"}}'
+        return Response(data=Sensitive(found.encode()))
+
+    bench.server.answers |= {"auth/approle/login": log_in, "auth/approle/role/r/secret-id/lookup": look_up}
+    for number in (1, 2):
+        block = AppRoleAuth(role_id="r", secret_ref=f"secret-{number}")
+        spec = spec_of(method="appRole", mount="approle", kubernetes=None, app_role=block)
+        await bench.clients.get(spec)
+        life = bench.clients.credential(spec.auth.key)
+        assert life is not None
+        assert life.ends.year == 2026 + number
 
 
 async def test_logins_after_403_share_one_back_off(bench: Bench) -> None:
