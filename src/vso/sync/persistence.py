@@ -165,7 +165,7 @@ class Persistence:
         while True:
             await self._clock.sleep(_PAUSE + jitter(_PAUSE / 4, self._rng))
             now = self._clock.monotonic()
-            if self._waiting and now >= self._not_before and not await self._store_waiting():
+            if self._waiting and now >= self._not_before and not await self._store_waiting(existing()):
                 self._not_before = now + _RETRY * (1 + jitter(0.5, self._rng))
             if now >= prune_at:
                 known = existing()
@@ -173,10 +173,12 @@ class Persistence:
                 if (pruned is None or pruned - known) and await _tried(partial(prune, self._storage, existing)):
                     pruned = known
 
-    async def _store_waiting(self) -> bool:
-        """Store each login that waits; False as soon as one could not be."""
+    async def _store_waiting(self, known: frozenset[Version]) -> bool:
+        """Store each login that waits, if its objects are `known` still; False as soon as one could not be."""
         for key in tuple(self._waiting):
             login = self._waiting.pop(key)
+            if not login.origin <= known:
+                continue  # nobody would ask for it, and entries of these objects have been removed already
             if not await _tried(partial(self._store, login)):
                 self._waiting.setdefault(key, login)
                 return False

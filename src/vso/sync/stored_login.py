@@ -70,6 +70,12 @@ class Login:
     provider_uid: str
     auth: Auth
 
+    @property
+    def origin(self) -> frozenset[Version]:
+        """The objects that it was made from, as `origin_of` has them of its entry."""
+        made_from = (self.spec.auth.metadata, self.spec.connection.metadata)
+        return frozenset((one.uid, str(one.generation)) for one in made_from)
+
 
 def seal(login: Login, content: Sensitive[bytes], *, signer: Signer, transit: str) -> Entry:
     """The entry of `login`; `transit` names the VaultAuth whose key encrypted `content`, "" for plain content."""

@@ -27,6 +27,7 @@ from vso.sync import (
     Persistence,
     Policy,
     Signer,
+    StorageFailed,
     Turn,
     entry_name,
     resolve,
@@ -142,10 +143,12 @@ class OneCluster:
 
 
 class Shelf:
-    """Stored logins, in memory."""
+    """Stored logins, in memory, and the objects that there are to log in with."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self.full = False
+        self.objects = frozenset((UID.format(number), "1") for number in (1, 2))
 
     async def read(self, key: str) -> Entry | None:
         await asyncio.sleep(0)
@@ -153,6 +156,8 @@ class Shelf:
 
     async def write(self, entry: Entry) -> None:
         await asyncio.sleep(0)
+        if self.full:
+            raise StorageFailed("no room")
         self.entries[entry.name] = entry
 
     async def delete(self, name: str) -> None:
@@ -783,9 +788,8 @@ async def storing(shelf: Shelf) -> AsyncIterator[Bench]:
     """A process that keeps its logins on `shelf`."""
     bench = Bench(shelf)
     assert bench.stored is not None
-    existing = frozenset((UID.format(number), "1") for number in (1, 2))
     async with bench.clients, asyncio.TaskGroup() as group:
-        work = group.create_task(bench.stored.run(lambda: existing), name="stored logins")
+        work = group.create_task(bench.stored.run(lambda: shelf.objects), name="stored logins")
         yield bench
         work.cancel()
 
@@ -865,6 +869,18 @@ async def test_r14_a_stored_login_whose_renewal_has_no_answer_just_now_is_tried_
         assert (LOGIN in after.server.asked, after.turns) == (False, [(spec.login, Turn.UP)])
 
 
+async def test_r14_a_login_whose_objects_are_gone_before_it_could_be_stored_is_not_stored() -> None:
+    """Nobody would remove it: what went with the objects was removed before (R14 b)."""
+    shelf = Shelf()
+    async with storing(shelf) as bench:
+        shelf.full = True
+        await bench.clients.get(spec_of())
+        await bench.clock.advance(1)
+        shelf.objects, shelf.full = frozenset(), False
+        await bench.clock.advance(600)
+    assert shelf.entries == {}
+
+
 @pytest.mark.parametrize("restored", [False, True])
 async def test_r14_a_login_during_which_its_object_was_edited_is_stored_under_its_new_name(*, restored: bool) -> None:
     """An edit that does not enter the login moves the generation, by which the entry is found at the next start."""
@@ -879,6 +895,7 @@ async def test_r14_a_login_during_which_its_object_was_edited_is_stored_under_it
             group.create_task(bench.clients.get(spec))
             await asyncio.sleep(0)
             later = group.create_task(bench.clients.get(edited))
+        shelf.objects |= {(UID.format(2), "2")}
         await bench.clock.advance(1)
         assert bench.logins == 1
         assert bench.stored is not None
