@@ -176,7 +176,9 @@ class Persistence:
     async def _store_waiting(self, known: frozenset[Version]) -> bool:
         """Store each login that waits, if its objects are `known` still; False as soon as one could not be."""
         for key in tuple(self._waiting):
-            login = self._waiting.pop(key)
+            login = self._waiting.pop(key, None)
+            if login is None:
+                continue  # forgotten while another was stored
             if not login.origin <= known:
                 continue  # nobody would ask for it, and entries of these objects have been removed already
             if not await _tried(partial(self._store, login)):

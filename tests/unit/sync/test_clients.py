@@ -148,6 +148,8 @@ class Shelf:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.full = False
+        self.writing = asyncio.Event()
+        self.writing.set()
         self.objects = frozenset((UID.format(number), "1") for number in (1, 2))
 
     async def read(self, key: str) -> Entry | None:
@@ -155,7 +157,7 @@ class Shelf:
         return self.entries.get(entry_name(key))
 
     async def write(self, entry: Entry) -> None:
-        await asyncio.sleep(0)
+        await self.writing.wait()
         if self.full:
             raise StorageFailed("no room")
         self.entries[entry.name] = entry
@@ -879,6 +881,23 @@ async def test_r14_a_login_whose_objects_are_gone_before_it_could_be_stored_is_n
         shelf.objects, shelf.full = frozenset(), False
         await bench.clock.advance(600)
     assert shelf.entries == {}
+
+
+async def test_r14_a_login_that_ends_while_another_is_stored_ends_nothing_else() -> None:
+    """Both wait for the store, and the token of the second is found dead meanwhile."""
+    shelf, spec = Shelf(), spec_of()
+    edited = replace(spec, auth=structs.replace(spec.auth, metadata=structs.replace(spec.auth.metadata, generation=2)))
+    shelf.objects |= {(UID.format(2), "2")}
+    async with storing(shelf) as bench:
+        assert bench.stored is not None
+        await bench.clients.get(spec)
+        client = await bench.clients.get(edited)
+        shelf.writing.clear()
+        await bench.clock.advance(1)
+        await bench.stored.forget(client.meta.cache_key)
+        shelf.writing.set()
+        await settle()
+        assert len(shelf.entries) == 1
 
 
 @pytest.mark.parametrize("restored", [False, True])
