@@ -124,30 +124,32 @@ class TransitCipher:
 
     async def encrypt(self, plain: Sensitive[bytes]) -> Sensitive[bytes]:
         """See `vso.sync.Cipher`."""
-        client, place = await self._client()
-        made = await client.call(
-            lambda transport, access: encrypt(
-                transport,
-                Call(token=access.token, namespace=access.namespace),
-                mount=place.mount,
-                key=place.key_name,
-                plaintext=plain,
+        with _translated("encrypted"):
+            client, place = await self._client()
+            made = await client.call(
+                lambda transport, access: encrypt(
+                    transport,
+                    Call(token=access.token, namespace=access.namespace),
+                    mount=place.mount,
+                    key=place.key_name,
+                    plaintext=plain,
+                )
             )
-        )
         return Sensitive(msgspec.json.encode(made))
 
     async def decrypt(self, ciphertext: str) -> Sensitive[bytes]:
         """See `vso.sync.Cipher`."""
-        client, place = await self._client()
-        return await client.call(
-            lambda transport, access: decrypt(
-                transport,
-                Call(token=access.token, namespace=access.namespace),
-                mount=place.mount,
-                key=place.key_name,
-                ciphertext=ciphertext,
+        with _translated("decrypted"):
+            client, place = await self._client()
+            return await client.call(
+                lambda transport, access: decrypt(
+                    transport,
+                    Call(token=access.token, namespace=access.namespace),
+                    mount=place.mount,
+                    key=place.key_name,
+                    ciphertext=ciphertext,
+                )
             )
-        )
 
     async def _client(self) -> tuple[VaultClient, StorageEncryption]:
         auth = self._auth
