@@ -201,11 +201,14 @@ class Delivery(Generic[C]):
 
     # What is there, and what is made of it.
 
-    async def live(self, wanted: C) -> Destination | None:
-        """The destination, from memory where the watch shows it, else from the cluster."""
+    async def live(self, wanted: C, *, expected: str = "") -> Destination | None:
+        """The destination, from memory where the watch shows it, else from the cluster.
+
+        With `expected`, the MAC of data that was on its way, memory is believed only if it shows that data.
+        """
         if wanted.spec.destination.create:
             found = self._world.destinations.get(destination_key(wanted))
-            if found is not None:
+            if found is not None and expected in {"", found.mac}:
                 return found
         # It need not be absent: without our labels it is out of the watch's sight.
         return await self.writer.look(destination_key(wanted))

@@ -81,7 +81,7 @@ class VaultDynamicSecretReconciler:
         try:
             delivery.check(wanted)
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
-            live = await delivery.live(wanted)
+            live = await self._live(wanted)
             wanted = comparable(await self._keeper.recover(wanted, live), self._tools.signer)
             if wanted.key not in self._progress:
                 await self._keeper.attach(wanted, spec)
@@ -115,6 +115,14 @@ class VaultDynamicSecretReconciler:
     def wake(self, identity: Hashable, turn: Turn) -> None:
         """Bring back what waits for a login or a server; see `vso.sync.Observer`."""
         self._delivery.waiting.wake(identity, turn)
+
+    async def _live(self, wanted: VaultDynamicSecret) -> Destination | None:
+        """The destination; after an interrupted attempt as the cluster has it, since revocations follow from it."""
+        if (pending := wanted.status.extensions.pending) is None:
+            return await self._delivery.live(wanted)
+        # As after a crash, the status tells what is in place, and which restart is still to be made.
+        self._progress.pop(wanted.key, None)
+        return await self._delivery.live(wanted, expected=pending.mac)
 
     def _view(self, wanted: VaultDynamicSecret, live: Destination | None, inputs: str) -> View:
         now = self._clock.monotonic()

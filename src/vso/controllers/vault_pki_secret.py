@@ -87,7 +87,7 @@ class VaultPKISecretReconciler:
         try:
             delivery.check(wanted)
             spec, options = delivery.login_of(wanted), delivery.options_of(wanted)
-            live = await delivery.live(wanted)
+            live = await self._live(wanted)
             wanted = await self._recover(wanted, live)
             inputs = self._inputs(wanted, spec, options)
             progress = self._recall(wanted, live, inputs)
@@ -246,6 +246,14 @@ class VaultPKISecretReconciler:
         status = structs.replace(wanted.status, valid=False, error=token, conditions=conditions)
         await delivery.write_status(wanted, status, conditions=conditions)
         return failure.next
+
+    async def _live(self, wanted: VaultPKISecret) -> Destination | None:
+        """The destination; after an interrupted attempt as the cluster has it, since revocations follow from it."""
+        if (pending := wanted.status.extensions.pending) is None:
+            return await self._delivery.live(wanted)
+        # As after a crash, the status tells what is in place, and which restart is still to be made.
+        self._progress.pop(wanted.key, None)
+        return await self._delivery.live(wanted, expected=pending.mac)
 
     async def _recover(self, wanted: VaultPKISecret, live: Destination | None) -> VaultPKISecret:
         """Finish or undo what an interrupted attempt began, and revoke what is due; the object as it is now."""

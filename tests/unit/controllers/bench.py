@@ -1,4 +1,4 @@
-"""A VaultStaticSecret controller on a cluster and a Vault in memory, under a clock that stands still.
+"""A controller of a kind that writes a Secret, on a cluster and a Vault in memory, under a clock that stands still.
 
 The cluster keeps versions as the API server does. The controller sees of it what `Bench.tell` shows it, as watches
 would, and what its own requests are answered.
@@ -10,19 +10,37 @@ from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from copy import deepcopy
 from random import Random
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
+from tests.support.certificate import issued
 from tests.support.clock import FakeClock
 from vso.apis import core, kinds, meta
 from vso.apis.core import Event
 from vso.apis.merge import GlobalOptions
 from vso.apis.meta import Key, Kind, Object
-from vso.apis.v1beta1 import VaultStaticSecret
 from vso.base import Sensitive
-from vso.controllers import ControllerSettings, KubernetesCluster, Tools, VaultStaticSecretReconciler, new_world
-from vso.kube import AlreadyExists, ApiError, Client, ClientConfig, Conflict, NotFound, Patch, PatchType
+from vso.controllers import (
+    ControllerSettings,
+    KubernetesCluster,
+    Tools,
+    VaultDynamicSecretReconciler,
+    VaultPKISecretReconciler,
+    VaultStaticSecretReconciler,
+    new_world,
+)
+from vso.kube import (
+    AlreadyExists,
+    ApiError,
+    Client,
+    ClientConfig,
+    Conflict,
+    ConnectionFailed,
+    NotFound,
+    Patch,
+    PatchType,
+)
 from vso.runtime import EventRecorder, Next, WorkQueue
 from vso.sync import Authenticator, Budget, Clients, Policy, Signer, TemplateEngine, Turn, destination_of
 from vso.vault import Auth, Call, Connection, Response, Transport
@@ -46,6 +64,10 @@ class Cluster(Client):
         self.version = 100
         self.unknown: tuple[str, ...] = ()
         """Members of status that the schema does not have, and that are dropped."""
+        self.meanwhile: Callable[[str], None] = lambda _: None
+        """What happens to a request before it is carried out, by its entry in `asked`."""
+        self.afterwards: Callable[[str], None] = lambda _: None
+        """What happens to the answer of a patch."""
 
     def put(self, kind: str, name: str, body: Json) -> None:
         """Create an object."""
@@ -66,6 +88,7 @@ class Cluster(Client):
 
     async def get(self, kind: Kind[T], key: Key) -> T:
         self.asked.append(f"get {kind.resource.kind}")
+        self.meanwhile(self.asked[-1])
         return self.read(kind, key.name)
 
     async def create(self, kind: Kind[T], obj: T, *, dry_run: bool = False) -> T:
@@ -80,6 +103,7 @@ class Cluster(Client):
 
     async def patch(self, kind: Kind[T], key: Key, patch: Patch) -> T:
         self.asked.append(f"patch {kind.resource.kind}" + (f"/{patch.subresource}" if patch.subresource else ""))
+        self.meanwhile(self.asked[-1])
         now = self.read(kind, key.name).metadata
         old, body = self.objects[kind.resource.kind, key.name], msgspec.json.decode(meta.encode(patch.body))
         new = _replaced(old, body) if patch.type is PatchType.JSON else _merged(old, body)
@@ -87,6 +111,7 @@ class Cluster(Client):
         if (asked["uid"], asked["resourceVersion"]) != (now.uid, now.resource_version):
             raise _refusal(Conflict)
         self._store(kind.resource.kind, key.name, new)
+        self.afterwards(self.asked[-1])
         return self.read(kind, key.name)
 
     async def create_token(self, service_account: Key, **_: Any) -> core.TokenRequest:
@@ -125,6 +150,10 @@ class Vault(Transport):
         self.meanwhile()
         if self.error is not None:
             raise self.error
+        return self.answer()
+
+    def answer(self) -> Response:
+        """What a read is answered."""
         return Response(data=Sensitive(msgspec.json.encode(self.fields)))
 
     def showing(self, certificate: object) -> AbstractAsyncContextManager[Self]:
@@ -134,13 +163,104 @@ class Vault(Transport):
         """Nothing is open."""
 
 
+class Database(Vault):
+    """An engine that makes an account with a lease for each read; `revoked` and `renewed` are ids of leases."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.revoked: list[str] = []
+        self.renewed: list[str] = []
+        self.duration = 600
+
+    async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        if not path.startswith("sys/leases/"):
+            return await super().request(method, path, call)
+        lease = call.body["lease_id"]  # type: ignore[index]
+        if path == "sys/leases/revoke":
+            self.revoked.append(lease)
+            return Response(empty=True)
+        self.renewed.append(lease)
+        return Response(lease_id=lease, lease_duration=self.duration, renewable=True)
+
+    def answer(self) -> Response:
+        fields = {"username": f"user-{self.reads}", "password": "p"}
+        return Response(
+            lease_id=f"lease-{self.reads}",
+            lease_duration=self.duration,
+            renewable=True,
+            data=Sensitive(msgspec.json.encode(fields)),
+        )
+
+
+class Rotator(Vault):
+    """An engine with one account, whose password is changed once a day; `rotated` is when that was, in Unix seconds."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.rotate()
+
+    def rotate(self) -> None:
+        """Change the password now."""
+        self.rotated = self._time.now()
+
+    def answer(self) -> Response:
+        age = (self._time.now() - self.rotated).total_seconds()
+        fields = {
+            "username": "app",
+            "password": self.rotated.isoformat(),
+            "last_vault_rotation": self.rotated.isoformat().replace("+00:00", "Z"),
+            "rotation_period": _DAY,
+            "ttl": _DAY - round(age),
+        }
+        return Response(data=Sensitive(msgspec.json.encode(fields)))
+
+
+class Authority(Vault):
+    """A PKI engine; `revoked` has serial numbers, `reads` counts certificates."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.revoked: list[str] = []
+        self._issued = issued(clock.now())
+
+    async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
+        if path.endswith("/revoke"):
+            self.revoked.append(call.body["serial_number"])  # type: ignore[index]
+            return Response(data=Sensitive(b"{}"))
+        return await super().request(method, path, call)
+
+    def answer(self) -> Response:
+        fields = {
+            "serial_number": f"0{self.reads}",
+            "certificate": self._issued.certificate.reveal(),
+            "private_key": self._issued.private_key.reveal(),
+            "expiration": round(self._time.now().timestamp()) + 30 * _DAY,
+        }
+        return Response(data=Sensitive(msgspec.json.encode(fields)))
+
+
+class Reconciler(Protocol):
+    """What the benches need of a controller."""
+
+    async def reconcile(self, key: Key) -> Next:
+        """One reconcile."""
+
+    def begin_term(self) -> None:
+        """Leadership begins."""
+
+    def wake(self, identity: Hashable, turn: Turn) -> None:
+        """A login or a server changed."""
+
+
 class Bench:
-    """The controller and all around it; made by `opened`."""
+    """The controller of VaultStaticSecrets and all around it; made by `opened`."""
+
+    kind: Kind[Any] = kinds.VAULT_STATIC_SECRET
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.cluster = Cluster()
-        self.vault = Vault(self.clock)
+        self.vault = self.make_vault()
         self.world = new_world("op")
         self.signer = Signer(bytes(16))
         self.clients = Clients(
@@ -156,7 +276,15 @@ class Bench:
         )
         self.recorder = EventRecorder(self.cluster, clock=self.clock, instance="test")
         self.queue = WorkQueue(clock=self.clock)
-        self.controller = VaultStaticSecretReconciler(self._tools(), self.queue)
+        self.controller = self.make_controller()
+
+    def make_vault(self) -> Any:
+        """The Vault that the bench has."""
+        return Vault(self.clock)
+
+    def make_controller(self) -> Reconciler:
+        """A controller that remembers nothing, as that of another process."""
+        return VaultStaticSecretReconciler(self._tools(), self.queue)
 
     def _wake(self, identity: Hashable, turn: Turn) -> None:
         self.controller.wake(identity, turn)
@@ -184,18 +312,22 @@ class Bench:
         login = {"role": "r", "serviceAccount": "default"}
         auth = {"vaultConnectionRef": "vault", "method": "kubernetes", "mount": "kubernetes", "kubernetes": login}
         bench.cluster.put("VaultAuth", "vault", {"spec": auth})
-        secret = {"vaultAuthRef": "vault", "mount": "kv", "path": "web", "type": "kv-v1"}
-        bench.cluster.put("VaultStaticSecret", "web", {"spec": {**secret, **_DEFAULTS, **spec}})
+        bench.cluster.put(cls.kind.resource.kind, "web", {"spec": {**cls.defaults(), **spec}})
         bench.tell()
         async with bench.clients:
             yield bench
+
+    @staticmethod
+    def defaults() -> Json:
+        """The spec of ``web`` where a test says nothing."""
+        return {"vaultAuthRef": "vault", "mount": "kv", "path": "web", "type": "kv-v1", **_DEFAULTS}
 
     def tell(self) -> None:
         """Let the watches catch up with the cluster."""
         cluster, world = self.cluster, self.world
         world.connections.apply(cluster.read(kinds.VAULT_CONNECTION, "vault"))
         world.auths.apply(cluster.read(kinds.VAULT_AUTH, "vault"))
-        world.static.apply(cluster.read(kinds.VAULT_STATIC_SECRET))
+        world.kinds[self.kind.resource.kind].apply(cluster.read(self.kind))
         if ("Secret", "web") in cluster.objects:
             world.destinations.apply(destination_of(cluster.read(core.SECRET), self.signer))
 
@@ -203,9 +335,9 @@ class Bench:
         """One reconcile of ``web``."""
         return await self.controller.reconcile(KEY)
 
-    def web(self) -> VaultStaticSecret:
+    def web(self) -> Any:
         """The resource as it is in the cluster."""
-        return self.cluster.read(kinds.VAULT_STATIC_SECRET)
+        return self.cluster.read(self.kind)
 
     def condition(self, type_: str) -> str:
         """Status and reason of a condition, empty if it is absent."""
@@ -220,11 +352,84 @@ class Bench:
         return [one.message for one in self.cluster.events if one.reason == reason]
 
 
+class DynamicBench(Bench):
+    """The controller of VaultDynamicSecrets and all around it."""
+
+    kind: Kind[Any] = kinds.VAULT_DYNAMIC_SECRET
+
+    def make_vault(self) -> Any:
+        return Database(self.clock)
+
+    def make_controller(self) -> Reconciler:
+        return VaultDynamicSecretReconciler(self._tools(), self.queue)
+
+    @staticmethod
+    def defaults() -> Json:
+        return {
+            "vaultAuthRef": "vault",
+            "mount": "database",
+            "path": "creds/web",
+            "renewalPercent": 67,
+            "destination": _DEFAULTS["destination"],
+        }
+
+
+class RotatedBench(DynamicBench):
+    """A VaultDynamicSecret of an account that Vault rotates, and a Deployment that uses it."""
+
+    def make_vault(self) -> Any:
+        return Rotator(self.clock)
+
+    @staticmethod
+    def defaults() -> Json:
+        return {
+            **DynamicBench.defaults(),
+            "path": "static-creds/web",
+            "allowStaticCreds": True,
+            "rolloutRestartTargets": [{"kind": "Deployment", "name": "web"}],
+        }
+
+
+class PKIBench(Bench):
+    """The controller of VaultPKISecrets and all around it."""
+
+    kind: Kind[Any] = kinds.VAULT_PKI_SECRET
+
+    def make_vault(self) -> Any:
+        return Authority(self.clock)
+
+    def make_controller(self) -> Reconciler:
+        return VaultPKISecretReconciler(self._tools(), self.queue)
+
+    @staticmethod
+    def defaults() -> Json:
+        return {
+            "vaultAuthRef": "vault",
+            "mount": "pki",
+            "role": "web",
+            "commonName": "web.example.com",
+            "destination": {"name": "web", "create": True},
+        }
+
+
+_DAY: Final = 86_400
 _DEFAULTS: Json = {
     "refreshAfter": "1h",
     "hmacSecretData": True,
     "destination": {"name": "web", "create": True, "transformation": {"excludeRaw": True}},
 }
+
+
+def fail_once(of: str) -> Callable[[str], None]:
+    """Something that breaks the connection at the first request `of` that sort."""
+    left = [of]
+
+    def fail(what: str) -> None:
+        if what in left:
+            left.remove(what)
+            raise ConnectionFailed("the connection was cut")
+
+    return fail
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -1,0 +1,43 @@
+"""What the controller of VaultPKISecrets does when others interfere: on a cluster and a Vault in memory."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.controllers.bench import PKIBench, fail_once
+from vso.apis import core, names
+
+TARGETS = [{"kind": "Deployment", "name": "web"}]
+
+
+async def settled(bench: PKIBench) -> None:
+    """The first certificate, told by the watches; requests are counted from here on."""
+    for _ in range(2):
+        await bench.reconcile()
+        bench.tell()
+    bench.cluster.asked.clear()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"metadata": {"annotations": {names.ROTATE: "1"}}},
+        {"metadata": {"generation": 2}, "spec": {"commonName": "other.example.com"}},
+    ],
+    ids=str,
+)
+async def test_a_certificate_that_arrived_unseen_is_the_one_in_use(edit: Any) -> None:
+    """The answer to the write of the Secret was lost, and its watch lags: no second one, and one restart."""
+    async with PKIBench.opened(rolloutRestartTargets=TARGETS, revoke=True) as bench:
+        bench.cluster.put("Deployment", "web", {"spec": {"template": {"metadata": {}}}})
+        await settled(bench)
+        bench.cluster.change("VaultPKISecret", "web", **edit)
+        bench.tell()
+        bench.cluster.afterwards = fail_once("patch Secret")
+        await bench.reconcile()
+        await bench.clock.advance(60)
+        await bench.reconcile()
+        assert (bench.cluster.read(core.SECRET).data or {})["serial_number"] == b"02"
+        assert bench.web().status.serial_number == "02"
+        assert (bench.vault.reads, bench.vault.revoked) == (2, ["01"])
+        assert bench.cluster.asked.count("patch Deployment") == 1
