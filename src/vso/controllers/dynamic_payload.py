@@ -28,6 +28,11 @@ def is_recorded(wanted: VaultDynamicSecret, signer: Signer) -> bool:
     return signer.is_comparable(wanted.status.extensions.restarted_payload)
 
 
+def is_as_written(wanted: VaultDynamicSecret, live: Destination | None) -> bool:
+    """Whether the Secret holds what the status says was written last, as far as it says so."""
+    return live is None or live.mac == (wanted.status.extensions.written or live.mac)
+
+
 def assumed_payload(wanted: VaultDynamicSecret, live: Destination | None, signer: Signer) -> str | None:
     """The payload to assume where nothing is recorded and data cannot be compared; None if there was none.
 
@@ -41,7 +46,7 @@ def mac_to_write(
 ) -> str:
     """The MAC of the data to be in the Secret: what is there stays, if nothing but times moved (R03)."""
     known = payload.record if signer.is_comparable(payload.record) else payload.before
-    untouched = live is not None and live.mac == (wanted.status.extensions.written or live.mac)
+    untouched = is_as_written(wanted, live)
     if live is not None and untouched and answer.creds is not None and known == payload.now:
         return live.mac
     return signer.mac(answer.rendered.data.reveal())

@@ -54,11 +54,15 @@ class Caution(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """The payload just written, as `Signer.record`; `before` is the one before it where the status has none."""
+    """The payload just written, as `Signer.record`; `before` is the one before it where the status has none.
+
+    `resumed` tells that an earlier attempt may have written it already, without a status that says so.
+    """
 
     now: str
     record: str
     before: str | None
+    resumed: bool = False
 
 
 class Restarter:
@@ -149,6 +153,7 @@ def caution_of(payload: Payload, step: Step, *, comparable: bool) -> Caution | N
     nothing to compare with, restarts nothing.
     """
     if payload.record != payload.now if comparable else payload.before not in {None, payload.now}:
-        return Caution.NONE if step.changes_data and comparable else Caution.UNLESS_DONE
+        known_new = step.changes_data and comparable and not payload.resumed
+        return Caution.NONE if known_new else Caution.UNLESS_DONE
     # The Secret changed back to the payload on record: a crash may have left workloads with the one between.
     return Caution.IF_OTHER if step in {Step.DATA, Step.WHOLE} and comparable else None

@@ -18,7 +18,7 @@ from vso.apis.v1beta1 import VaultDynamicSecret
 from vso.base import jitter
 from vso.controllers.delivery import Delivery, Source, destination_key, triggers
 from vso.controllers.dynamic_attempt import Answer, Order, Result
-from vso.controllers.dynamic_payload import assumed_payload, is_recorded, mac_to_write, payload_of
+from vso.controllers.dynamic_payload import assumed_payload, is_as_written, is_recorded, mac_to_write, payload_of
 from vso.controllers.dynamic_plan import (
     Act,
     Progress,
@@ -221,6 +221,8 @@ class VaultDynamicSecretReconciler:
             now=payload_of(answer.rendered.payload.reveal(), signer, static=static),
             record=wanted.status.extensions.restarted_payload,
             before=before,
+            # Unlike new credentials, the same ones are read again by the next attempt, with another ttl.
+            resumed=static and not is_as_written(wanted, view.live),
         )
         mac = mac_to_write(wanted, view.live, answer=answer, payload=payload, signer=signer)
         if lease.id:
