@@ -15,19 +15,21 @@ import structlog
 from msgspec import structs
 
 from vso.apis.conditions import EventReason
-from vso.apis.v1beta1 import LeaseToRevoke, VaultDynamicSecret
+from vso.apis.v1beta1 import LeaseToRevoke, VaultDynamicSecret, VaultDynamicSecretStatus, VaultSecretLease
 from vso.base import Clock
 from vso.controllers.delivery import Delivery
-from vso.controllers.dynamic_plan import NEVER_ENDS
-from vso.controllers.dynamic_status import Announcement, announced, arrived, known_leases, lost, to_status
+from vso.controllers.dynamic_plan import NEVER_ENDS, is_renewable
+from vso.controllers.dynamic_status import Announcement, announced, arrived, known_leases, lost, renewed, to_status
 from vso.controllers.outcome import EXPECTED, is_passing
-from vso.sync import Client, Clients, ClientSpec, Destination
+from vso.sync import Client, Clients, ClientSpec, Destination, ReferenceInvalid, lease_horizon
 from vso.vault import Invalid, Lease, LeaseNotFound, VaultError, renew_lease, revoke_lease
 
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
 _RELEASE_WITHIN: Final = 30.0
 """Seconds after the request for a deletion in which revocations are tried; then the leases are left to run out."""
+_RENEWAL_RETRY: Final = 60.0
+"""Seconds after which a renewal is tried again that failed beside another failure."""
 _log = structlog.get_logger("leases")
 
 
@@ -107,11 +109,7 @@ class LeaseKeeper:
         if client is None:
             client = await self._clients.get(spec, namespace=namespace)
         try:
-            granted = await client.call(
-                lambda transport, access: renew_lease(
-                    transport, lease.id, lease.duration, token=access.token, namespace=access.namespace
-                )
-            )
+            granted = await self._prolong(client, lease)
         except VaultError as error:
             over = self._unix() > wanted.status.last_renewal_time + lease.duration
             if error.transient and not over:
@@ -129,6 +127,36 @@ class LeaseKeeper:
         self._delivery.report.normal(wanted, EventReason.SECRET_LEASE_RENEWAL, text)
         return None
 
+    async def keep(self, wanted: VaultDynamicSecret, error: Exception) -> tuple[VaultDynamicSecretStatus, float | None]:
+        """See to the lease in force although `error` keeps new credentials away: workloads go on with what they have.
+
+        The status after it was prolonged, if that was due and could be, and the seconds until it is due again; None
+        if there is nothing to prolong. Never raises what belongs to the job.
+        """
+        status, due = wanted.status, self._due_in(wanted)
+        # Whoever lost the right to the login loses the lease as well, and what is passing is waited for.
+        if due is None or isinstance(error, ReferenceInvalid) or is_passing(error):
+            return status, None
+        if due > 0:
+            return status, due
+        with contextlib.suppress(*EXPECTED, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                client = self._clients.held(wanted.key, namespace=wanted.spec.namespace)
+                if client is None:
+                    client = await self._clients.get(self._delivery.login_of(wanted), namespace=wanted.spec.namespace)
+                granted = await self._prolong(client, status.secret_lease)
+            ends, refreshed = self.end_of(client), status.extensions.refreshed
+            status = renewed(wanted, granted, unix=self._unix(), refresh=refreshed, parent_expires=ends)
+        return status, self._due_in(structs.replace(wanted, status=status)) or _RENEWAL_RETRY
+
+    def _due_in(self, wanted: VaultDynamicSecret) -> float | None:
+        """Seconds until the lease in force is to be prolonged; None if it cannot be, or has run out."""
+        status, duration = wanted.status, wanted.status.secret_lease.duration
+        age = self._clock.now().timestamp() - status.last_renewal_time
+        if not is_renewable(wanted) or age > duration:
+            return None
+        return max(lease_horizon(duration, wanted.spec.renewal_percent, 1.0) - age, 0.0)
+
     async def end(self, wanted: VaultDynamicSecret) -> bool:
         """Revoke all that a deleted resource leaves behind; False if that is to be tried again."""
         leases = known_leases(wanted) if wanted.spec.revoke else []
@@ -141,6 +169,14 @@ class LeaseKeeper:
         text = f"{len(swept.left)} leases were not revoked and are left to run out, err={swept.trouble}"
         self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_REVOKE, text)
         return True
+
+    @staticmethod
+    async def _prolong(client: Client, lease: VaultSecretLease) -> Lease:
+        return await client.call(
+            lambda transport, access: renew_lease(
+                transport, lease.id, lease.duration, token=access.token, namespace=access.namespace
+            )
+        )
 
     def end_of(self, client: Client) -> int:
         """The end of the client's token in Unix seconds, or NEVER_ENDS; 0 if it is unknown."""

@@ -347,9 +347,9 @@ class VaultDynamicSecretReconciler:
         if news:
             reason = failure.reason if failure.reason in _OWN_EVENTS else EventReason.SECRET_SYNC_ERROR
             delivery.tell_failure(wanted, failure, reason)
-        status = structs.replace(wanted.status, conditions=conditions)
-        await delivery.write_status(wanted, status, conditions=conditions)
-        return failure.next
+        status, again = await self._keeper.keep(wanted, error)
+        await delivery.write_status(wanted, structs.replace(status, conditions=conditions), conditions=conditions)
+        return failure.next.at_most(again, "renewal")
 
     async def _payload_before(self, wanted: VaultDynamicSecret, order: Order, *, static: bool) -> str | None:
         """The payload that workloads run with where status has no usable record; None if there was none."""

@@ -39,6 +39,12 @@ class Next:
         """Not due again until something about the key changes."""
         return Next(None, "change")
 
+    def at_most(self, seconds: float | None, why: str) -> "Next":
+        """This, or `after` those seconds if that is earlier; None is never."""
+        if seconds is None or (self.delay is not None and self.delay <= seconds):
+            return self
+        return Next.after(seconds, why)
+
     @staticmethod
     def soon(why: str) -> "Next":
         """Due at once, before refresh work."""

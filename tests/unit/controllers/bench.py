@@ -170,6 +170,9 @@ class Database(Vault):
         super().__init__(clock)
         self.revoked: list[str] = []
         self.renewed: list[str] = []
+        self.renewed_at = 0.0
+        self.refusal: Exception | None = None
+        """Of renewals."""
         self.duration = 600
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
@@ -179,7 +182,10 @@ class Database(Vault):
         if path == "sys/leases/revoke":
             self.revoked.append(lease)
             return Response(empty=True)
+        if self.refusal is not None:
+            raise self.refusal
         self.renewed.append(lease)
+        self.renewed_at = self._time.monotonic()
         return Response(lease_id=lease, lease_duration=self.duration, renewable=True)
 
     def answer(self) -> Response:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.controllers.bench import Bench, DynamicBench, RotatedBench, fail_once
 from vso.apis import core, names
+from vso.vault import Denied
 
 STATUS = "patch VaultDynamicSecret/status"
 
@@ -60,3 +61,43 @@ async def test_a_rotation_restarts_once_although_the_status_was_not_written() ->
         bench.tell()
         assert bench.condition("Ready") == "True Ready"
         assert bench.cluster.asked.count("patch Deployment") == 1
+
+
+@pytest.mark.parametrize("edit", [{"path": "creds/forbidden"}, {"refreshAfter": "soon"}], ids=str)
+async def test_a_lease_in_force_is_renewed_while_something_else_fails(edit: Any) -> None:
+    """A mistake in the resource keeps new credentials away; those in the Secret work until it is mended."""
+    async with DynamicBench.opened() as bench:
+        await settled(bench)
+        bench.vault.error = Denied("permission denied", status=403)
+        bench.cluster.change("VaultDynamicSecret", "web", metadata={"generation": 2}, spec=edit)
+        bench.tell()
+        ends = bench.vault.duration
+        while bench.clock.monotonic() < 3600:
+            answer = await bench.reconcile()
+            bench.tell()
+            assert answer.delay is not None
+            await bench.clock.advance(answer.delay)
+            if renewals := len(bench.vault.renewed):
+                ends = bench.vault.renewed_at + bench.vault.duration
+            assert bench.clock.monotonic() < ends
+        assert set(bench.vault.renewed) == {"lease-1"}
+        assert renewals < 3600 / (0.66 * bench.vault.duration)
+        assert bench.condition("Ready") == "False Ready"
+        assert len(await bench.told("SecretSyncError")) == 1
+
+
+async def test_a_renewal_that_fails_beside_another_failure_makes_no_haste() -> None:
+    """Both are refused: the resource is tried as seldom as any other that fails."""
+    async with DynamicBench.opened() as bench:
+        await settled(bench)
+        bench.vault.error = bench.vault.refusal = Denied("permission denied", status=403)
+        bench.cluster.change("VaultDynamicSecret", "web", metadata={"generation": 2}, spec={"path": "creds/forbidden"})
+        bench.tell()
+        attempts, begun = 0, 410.0
+        await bench.clock.advance(begun)
+        while bench.clock.monotonic() < begun + 600:
+            answer = await bench.reconcile()
+            bench.tell()
+            attempts += 1
+            await bench.clock.advance(answer.delay or 600)
+        assert attempts <= 30
