@@ -16,11 +16,11 @@ def named(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def issued(begin: datetime) -> Certificate:
-    """A certificate with its key and a chain of one, valid for 30 days from `begin`."""
+def issued(begin: datetime, life: timedelta = timedelta(days=30)) -> Certificate:
+    """A certificate with its key and a chain of one, valid for `life` from `begin`."""
     key, authority = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     empty = x509.CertificateBuilder().issuer_name(named("CA")).not_valid_before(begin).serial_number(7)
-    empty = empty.not_valid_after(begin + timedelta(days=30))
+    empty = empty.not_valid_after(begin + life)
     one = empty.subject_name(named("web")).public_key(key.public_key()).sign(authority, hashes.SHA256())
     other = empty.subject_name(named("CA")).public_key(authority.public_key()).sign(authority, hashes.SHA256())
     pem = serialization.Encoding.PEM

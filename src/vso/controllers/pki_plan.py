@@ -5,6 +5,7 @@ The schedule follows from the certificate in the Secret: an operator that starts
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from msgspec import structs
@@ -15,6 +16,8 @@ from vso.sync import Destination, Renewal, Signer, Validity, replace_at
 from vso.vault import PKIRequest
 
 MOST_TO_REVOKE: Final = 64
+_LEAST_USE: Final = 0.1
+_LEAST_SECONDS: Final = 5.0
 _LOST: Final = "lost"
 """In `inputs`: the certificate asked for last reached no Secret, so another is to be asked for."""
 
@@ -35,13 +38,15 @@ class Progress:
     """What this process remembers of a certificate that is in place.
 
     `inputs` names what it was requested and rendered with, `share` (0 to 1) spreads renewals, `restart` names the
-    payload that some workload still has to be restarted for.
+    payload that some workload still has to be restarted for. `rests_until` is the monotonic instant before which a
+    certificate that this process had made is not due.
     """
 
     inputs: str
     share: float
     resync: str = ""
     restart: str = ""
+    rests_until: float = -inf
 
 
 def request_of(wanted: VaultPKISecret) -> PKIRequest:
@@ -114,6 +119,15 @@ def due_at(wanted: VaultPKISecret, live: Destination | None, progress: Progress)
         share=progress.share,
     )
     return replace_at(valid or Validity(status.last_rotation, status.expiration), renewal)
+
+
+def rest(valid: Validity) -> float:
+    """Seconds for which a new certificate is used in any case, be it due by the clock at once.
+
+    The operator's clock may be ahead of Vault's, the offset longer than the lifetime, or the CA about to end: without
+    that, certificates would be made and workloads restarted as fast as the servers answer.
+    """
+    return max((valid.end - valid.begin) * _LEAST_USE, _LEAST_SECONDS)
 
 
 def announced(

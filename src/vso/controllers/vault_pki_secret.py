@@ -31,6 +31,7 @@ from vso.controllers.pki_plan import (
     reason_to_issue,
     recovered,
     request_of,
+    rest,
     stored,
 )
 from vso.controllers.restarter import Payload
@@ -45,11 +46,13 @@ from vso.sync import (
     Destination,
     RenderOptions,
     Turn,
+    Validity,
     check_secret,
     compose,
     fingerprint,
     keystore,
     plan,
+    validity_of,
 )
 from vso.vault import Certificate, CertificateNotFound, issue, revoke_certificate
 
@@ -99,7 +102,7 @@ class VaultPKISecretReconciler:
             if progress is not None and reason is None:
                 if progress.inputs != inputs:
                     reason = SyncReason.UPDATED
-                elif self._unix() < due_at(wanted, live, progress):
+                elif self._left(wanted, live, progress) > 0:
                     return await self._maintain(wanted, live, progress)
             order = _Order(spec, options, live, inputs, reason or SyncReason.DUE)
             return await self._issue(wanted, order)
@@ -178,12 +181,16 @@ class VaultPKISecretReconciler:
         rollout = await delivery.roll_out(wanted, known, written)
         status = stored(wanted, new, inputs=order.inputs, record=rollout.record, triggers=triggers(wanted))
         progress = Progress(
-            inputs=order.inputs, share=self._rng.random(), resync=triggers(wanted)[2], restart=rollout.open
+            inputs=order.inputs,
+            share=self._rng.random(),
+            resync=triggers(wanted)[2],
+            restart=rollout.open,
+            rests_until=self._clock.monotonic()
+            + rest(validity_of(data.reveal()) or Validity(new.since, new.expiration)),
         )
-        synced = structs.replace(wanted, status=status)
-        horizon = due_at(synced, written.destination, progress) - self._unix()
+        horizon = self._left(structs.replace(wanted, status=status), written.destination, progress)
         reason = EventReason.SECRET_ROTATED if wanted.status.serial_number else EventReason.SECRET_SYNCED
-        text = f"Secret {written.destination.key.name} synced, horizon={show_seconds(max(horizon, 0.0))}"
+        text = f"Secret {written.destination.key.name} synced, horizon={show_seconds(horizon)}"
         delivery.synced(wanted, written, reason=order.reason.value, event=(reason, text))
         result = _Result(status, written.destination, rollout, wrote=True)
         return await self._succeeded(wanted, progress, result)
@@ -209,7 +216,7 @@ class VaultPKISecretReconciler:
         self._progress[wanted.key] = progress
         self._delivery.settled(wanted, complete=not progress.restart, wrote=result.wrote)
         status = structs.replace(result.status, last_generation=wanted.metadata.generation, valid=True, error="")
-        horizon = max(due_at(structs.replace(wanted, status=status), result.live, progress) - self._unix(), 0.0)
+        horizon = self._left(structs.replace(wanted, status=status), result.live, progress)
         success = Success(
             horizon=horizon,
             wrote=result.wrote,
@@ -342,6 +349,11 @@ class VaultPKISecretReconciler:
         stores = wanted.spec.extensions.keystores
         rendering = self._delivery.rendering(wanted, options)
         return fingerprint((request_of(wanted), wanted.spec.namespace, spec.login, rendering, stores))[:32]
+
+    def _left(self, wanted: VaultPKISecret, live: Destination | None, progress: Progress) -> float:
+        """Seconds until the certificate is to be replaced, 0 if it is due."""
+        by_clock = due_at(wanted, live, progress) - self._unix()
+        return max(by_clock, progress.rests_until - self._clock.monotonic(), 0.0)
 
     def _is_late(self, wanted: VaultPKISecret) -> bool:
         since = wanted.metadata.deletion_timestamp

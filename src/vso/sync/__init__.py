@@ -5,7 +5,7 @@ write, `horizon` says when to look again.
 """
 
 from vso.sync.authenticator import Authenticator, Cluster, Voucher
-from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at
+from vso.sync.certificate import TLS_TYPE, Renewal, Validity, compose, replace_at, validity_of
 from vso.sync.client import Client, ClientMeta
 from vso.sync.clients import Clients
 from vso.sync.errors import (
@@ -170,4 +170,5 @@ __all__ = [
     "resolve",
     "resolve_auth",
     "server_id",
+    "validity_of",
 ]

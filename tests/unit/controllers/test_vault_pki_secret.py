@@ -1,5 +1,6 @@
 """What the controller of VaultPKISecrets does when others interfere: on a cluster and a Vault in memory."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,3 +42,30 @@ async def test_a_certificate_that_arrived_unseen_is_the_one_in_use(edit: Any) ->
         assert bench.web().status.serial_number == "02"
         assert (bench.vault.reads, bench.vault.revoked) == (2, ["01"])
         assert bench.cluster.asked.count("patch Deployment") == 1
+
+
+@pytest.mark.parametrize(
+    ("behind", "ttl", "offset", "most"),
+    [
+        (timedelta(days=31), timedelta(days=30), "", 1),
+        (timedelta(), timedelta(seconds=60), "1h", 70),
+        (timedelta(hours=2), timedelta(hours=1), "", 2),
+    ],
+    ids=["clock of the operator is ahead", "offset beyond the lifetime", "short lives"],
+)
+async def test_a_certificate_that_is_due_as_soon_as_it_is_made_is_used_for_a_while(
+    behind: timedelta, ttl: timedelta, offset: str, most: int
+) -> None:
+    """Neither a wrong clock nor an impossible offset makes certificates, and restarts, at the speed of the server."""
+    async with PKIBench.opened(expiryOffset=offset) as bench:
+        bench.vault.behind, bench.vault.ttl = behind, ttl
+        for _ in range(100):
+            if bench.clock.monotonic() >= 600:
+                break
+            answer = await bench.reconcile()
+            bench.tell()
+            assert answer.delay is not None
+            await bench.clock.advance(answer.delay)
+        assert bench.clock.monotonic() >= 600
+        assert bench.vault.reads <= most
+        assert bench.condition("Ready") == "True Ready"
