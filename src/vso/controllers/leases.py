@@ -26,8 +26,6 @@ from vso.vault import Invalid, Lease, LeaseNotFound, VaultError, renew_lease, re
 
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
-_RELEASE_WITHIN: Final = 30.0
-"""Seconds after the request for a deletion in which revocations are tried; then the leases are left to run out."""
 _RENEWAL_RETRY: Final = 60.0
 """Seconds after which a renewal is tried again that failed beside another failure."""
 _log = structlog.get_logger("leases")
@@ -163,8 +161,7 @@ class LeaseKeeper:
         swept = await self.sweep(wanted, leases)
         if not swept.left:
             return True
-        since = wanted.metadata.deletion_timestamp
-        if since is not None and (self._clock.now() - since).total_seconds() < _RELEASE_WITHIN:
+        if self._delivery.attempts.may_linger(wanted.key):
             return False
         text = f"{len(swept.left)} leases were not revoked and are left to run out, err={swept.trouble}"
         self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_REVOKE, text)

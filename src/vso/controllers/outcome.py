@@ -46,6 +46,8 @@ _LONGEST_DEFERRAL: Final = 60.0
 """Seconds of attempts that were put off, or overtaken by other writers, after which that is told as a failure."""
 _SERIES: Final = 30.0
 """Seconds between two of them after which the second is the first of a new series."""
+_RELEASE_WITHIN: Final = 30.0
+"""Seconds in which revocations are tried for a resource that is deleted."""
 _HORIZON: Final = re.compile(r"horizon=\S*")
 
 
@@ -84,18 +86,21 @@ class Attempts:
         self._rng = rng
         self._failed: dict[Key, tuple[int, float]] = {}
         self._deferred: dict[Key, tuple[float, float]] = {}
+        self._leaving: dict[Key, float] = {}
         self._arrivals = Arrivals(clock)
 
     def succeeded(self, key: Key) -> None:
         """Start over for `key`; also when it is gone."""
         self._failed.pop(key, None)
         self._deferred.pop(key, None)
+        self._leaving.pop(key, None)
         self._arrivals.complete(key)
 
     def clear(self) -> None:
         """Start over for all."""
         self._failed.clear()
         self._deferred.clear()
+        self._leaving.clear()
         self._arrivals.clear()
 
     def put_off(self, key: Key, error: Expected) -> Next | None:
@@ -117,6 +122,14 @@ class Attempts:
             return None
         seconds = error.retry_in if isinstance(error, Deferred) else _CONFLICT_RETRY
         return Next.after(seconds + jitter(seconds, self._rng), "put off")
+
+    def may_linger(self, key: Key) -> bool:
+        """Whether the deletion of `key` may still wait for a revocation; what is left after that runs out by itself.
+
+        Counted from the first look at it: the time that the API server names is that of another clock.
+        """
+        now = self._clock.monotonic()
+        return now - self._leaving.setdefault(key, now) < _RELEASE_WITHIN
 
     def delay(self, key: Key) -> float | None:
         """Count a failure; seconds until the next attempt, None after `max_elapsed` seconds of failures."""

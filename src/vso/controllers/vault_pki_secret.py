@@ -60,7 +60,6 @@ _UNKNOWN: Final = "unknown"
 _CONFLICT_RETRY: Final = 1.0
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
-_RELEASE_WITHIN: Final = 30.0
 _RELEASE_RETRY: Final = 3.0
 _RETRY_REVOCATION: Final = 15.0
 _TOKENS: Final = {
@@ -298,7 +297,7 @@ class VaultPKISecretReconciler:
         """Revoke and clear what a resource that goes leaves behind, within bounds, and let it go."""
         if wanted is not None:
             left = await self._revoke(wanted, known_serials(wanted)) if wanted.spec.revoke else ()
-            if left and not self._is_late(wanted):
+            if left and self._delivery.attempts.may_linger(key):
                 return Next.after(_RELEASE_RETRY + jitter(1.0, self._rng), "revocation")
             if left:
                 text = f"certificates were not revoked in time: {', '.join(left)}"
@@ -354,10 +353,6 @@ class VaultPKISecretReconciler:
         """Seconds until the certificate is to be replaced, 0 if it is due."""
         by_clock = due_at(wanted, live, progress) - self._unix()
         return max(by_clock, progress.rests_until - self._clock.monotonic(), 0.0)
-
-    def _is_late(self, wanted: VaultPKISecret) -> bool:
-        since = wanted.metadata.deletion_timestamp
-        return since is None or (self._clock.now() - since).total_seconds() > _RELEASE_WITHIN
 
     def _unix(self) -> int:
         return int(self._clock.now().timestamp())

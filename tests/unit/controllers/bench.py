@@ -173,18 +173,18 @@ class Database(Vault):
         self.renewed: list[str] = []
         self.renewed_at = 0.0
         self.refusal: Exception | None = None
-        """Of renewals."""
+        """Of renewals and revocations."""
         self.duration = 600
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
         if not path.startswith("sys/leases/"):
             return await super().request(method, path, call)
+        if self.refusal is not None:
+            raise self.refusal
         lease = call.body["lease_id"]  # type: ignore[index]
         if path == "sys/leases/revoke":
             self.revoked.append(lease)
             return Response(empty=True)
-        if self.refusal is not None:
-            raise self.refusal
         self.renewed.append(lease)
         self.renewed_at = self._time.monotonic()
         return Response(lease_id=lease, lease_duration=self.duration, renewable=True)

@@ -1,12 +1,13 @@
 """What the controller of VaultDynamicSecrets does when others interfere: on a cluster and a Vault in memory."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.unit.controllers.bench import Bench, DynamicBench, RotatedBench, fail_once
 from vso.apis import core, names
-from vso.vault import Denied
+from vso.vault import Denied, ServerFault
 
 STATUS = "patch VaultDynamicSecret/status"
 
@@ -101,3 +102,19 @@ async def test_a_renewal_that_fails_beside_another_failure_makes_no_haste() -> N
             attempts += 1
             await bench.clock.advance(answer.delay or 600)
         assert attempts <= 30
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(), timedelta(hours=1)], ids=str)
+async def test_a_deletion_waits_half_a_minute_for_a_revocation_whatever_the_clock_says(ahead: timedelta) -> None:
+    """The operator's clock may differ from that of the API server, which says when the deletion was asked for."""
+    async with DynamicBench.opened(revoke=True) as bench:
+        await settled(bench)
+        bench.vault.refusal = ServerFault("out of order", status=500)
+        asked = (bench.clock.now() - ahead).isoformat().replace("+00:00", "Z")
+        bench.cluster.change("VaultDynamicSecret", "web", metadata={"deletionTimestamp": asked})
+        bench.tell()
+        begun = bench.clock.monotonic()
+        while bench.web().metadata.finalizers and bench.clock.monotonic() < begun + 60:
+            answer = await bench.reconcile()
+            await bench.clock.advance(answer.delay or 0.0)
+        assert 25 < bench.clock.monotonic() - begun < 40
