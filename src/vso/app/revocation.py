@@ -35,26 +35,33 @@ from vso.vault import Connection, Denied, LeaseNotFound, Transport, revoke_lease
 _AT_ONCE: Final = 16
 _PATIENCE: Final = 5.0
 """Seconds that one lease or login may take."""
+_SHARE_OF_SECRETS: Final = 1 / 3
+"""Of the time for all of it."""
 _TROUBLES: Final = (*EXPECTED, EntryInvalid, ValueError, TimeoutError)
 _UID: Final = "UID"
 log = structlog.get_logger("cleanup")
 
 
 async def revoke_everything(kube: Client, settings: Settings, *, clock: Clock, rng: Random, seconds: float) -> None:
-    """Revoke leases and stored logins for `seconds` at most, and delete the Secrets that keep logins."""
+    """Revoke leases and stored logins, and delete the Secrets that keep logins; all for `seconds` at most."""
     storage = SecretStorage(kube, settings.operator_namespace)
+    for_secrets = seconds * _SHARE_OF_SECRETS
     async with AsyncExitStack() as stack:
         revoker = Revoker(kube, settings, storage, clock=clock, rng=rng)
         try:
-            async with time_limit(clock, seconds):
+            async with time_limit(clock, seconds - for_secrets):
                 await revoker.enter(stack)
                 await revoker.revoke_leases()
                 await revoker.revoke_logins()
         except TimeoutError:
-            log.warning("no time left for revocation", limit_seconds=seconds)
+            log.warning("no time left for revocation", limit_seconds=seconds - for_secrets)
         except _TROUBLES as exc:
             log.warning("not all was revoked", reason=str(exc))
-    await _delete_secrets(kube, storage, settings.operator_namespace)
+    try:
+        async with time_limit(clock, for_secrets):
+            await _delete_secrets(kube, storage, settings.operator_namespace)
+    except TimeoutError:
+        log.warning("no time left for the Secrets of the operator", limit_seconds=for_secrets)
 
 
 class Revoker:
@@ -198,10 +205,17 @@ async def _delete_secrets(kube: Client, storage: SecretStorage, namespace: str) 
     """Delete what keeps logins, and the key of all MACs."""
     try:
         names_of_entries = [name for name, _ in await storage.labels()]
-        for name in names_of_entries:
-            await storage.delete(name)
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def delete(name: str) -> None:
+            async with turns:
+                await storage.delete(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name in names_of_entries:
+                group.create_task(delete(name), name=f"delete {name}")
         with suppress(NotFound):
             await kube.delete(core.SECRET, Key(namespace, names.HMAC_KEY_SECRET))
         log.info("Secrets of the operator deleted", logins=len(names_of_entries))
-    except (*EXPECTED, KubeError) as exc:
-        log.warning("Secrets of the operator not deleted", reason=str(exc))
+    except* (*EXPECTED, KubeError) as group_of:
+        log.warning("Secrets of the operator not deleted", reason=str(group_of.exceptions[0]))
