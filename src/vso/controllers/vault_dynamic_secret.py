@@ -107,8 +107,7 @@ class VaultDynamicSecretReconciler:
 
     def begin_term(self) -> None:
         """Forget what an earlier term of leadership learned; status and Secrets tell what is true."""
-        for key in self._progress:
-            self._tools.clients.release(key)
+        self._tools.clients.release_all()
         self._progress.clear()
         self._delivery.begin_term()
 

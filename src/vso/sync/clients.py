@@ -139,6 +139,11 @@ class Clients:
         if session is not None:
             session.holders.discard(owner)
 
+    def release_all(self) -> None:
+        """Note that no lease is known to hang on a token any more."""
+        for owner in tuple(self._held):
+            self.release(owner)
+
     async def probe(self, connection: VaultConnection) -> SealStatus:
         """Ask the server of `connection` for its seal status, even if no client uses it; see `Server.probe`."""
         return await self._servers.probe(connection)

@@ -1,11 +1,12 @@
 """What the controller of VaultDynamicSecrets does when others interfere: on a cluster and a Vault in memory."""
 
+from asyncio import CancelledError
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.unit.controllers.bench import Bench, DynamicBench, RotatedBench, fail_once
+from tests.unit.controllers.bench import KEY, Bench, DynamicBench, RotatedBench, fail_once
 from vso.apis import core, names
 from vso.vault import Denied, ServerFault
 
@@ -118,3 +119,18 @@ async def test_a_deletion_waits_half_a_minute_for_a_revocation_whatever_the_cloc
             answer = await bench.reconcile()
             await bench.clock.advance(answer.delay or 0.0)
         assert 25 < bench.clock.monotonic() - begun < 40
+
+
+async def test_a_new_term_holds_no_token_of_an_attempt_that_the_former_one_did_not_end() -> None:
+    """Another leader may have made the lease since: what it hangs on is what the status says."""
+    async with DynamicBench.opened() as bench:
+
+        def lose_leadership(what: str) -> None:
+            raise CancelledError
+
+        bench.cluster.afterwards = lose_leadership
+        with pytest.raises(CancelledError):
+            await bench.reconcile()
+        assert bench.clients.held(KEY) is not None
+        bench.controller.begin_term()
+        assert bench.clients.held(KEY) is None
