@@ -26,6 +26,8 @@ from vso.vault import Invalid, Lease, LeaseNotFound, VaultError, renew_lease, re
 
 _PATIENCE: Final = 5.0
 """Seconds that one revocation may take."""
+_LAST_MOMENT: Final = 2.0
+"""The same after leadership was lost: the work must be over before the Lease is."""
 _RENEWAL_RETRY: Final = 60.0
 """Seconds after which a renewal is tried again that failed beside another failure."""
 _log = structlog.get_logger("leases")
@@ -90,6 +92,10 @@ class LeaseKeeper:
             )
         except EXPECTED:
             await self._send(wanted, client, new.lease.id)
+            raise
+        except asyncio.CancelledError:
+            # Who leads next cannot know of it.
+            await self._send(wanted, client, new.lease.id, patience=_LAST_MOMENT)
             raise
 
     async def discard(self, wanted: VaultDynamicSecret, client: Client, lease: Lease) -> None:
@@ -216,9 +222,11 @@ class LeaseKeeper:
                 return ""
         return await self._send(wanted, client, lease_id)
 
-    async def _send(self, wanted: VaultDynamicSecret, client: Client, lease_id: str) -> str:
+    async def _send(
+        self, wanted: VaultDynamicSecret, client: Client, lease_id: str, *, patience: float = _PATIENCE
+    ) -> str:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 await client.call(
                     lambda transport, access: revoke_lease(
                         transport, lease_id, token=access.token, namespace=access.namespace

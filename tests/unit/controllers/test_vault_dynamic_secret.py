@@ -134,3 +134,17 @@ async def test_a_new_term_holds_no_token_of_an_attempt_that_the_former_one_did_n
         assert bench.clients.held(KEY) is not None
         bench.controller.begin_term()
         assert bench.clients.held(KEY) is None
+
+
+async def test_a_lease_that_leadership_is_lost_over_before_it_is_on_record_is_revoked() -> None:
+    """Nobody else knows of it, and no Secret has it."""
+    async with DynamicBench.opened() as bench:
+
+        def lose_leadership(what: str) -> None:
+            if what == STATUS:
+                raise CancelledError
+
+        bench.cluster.meanwhile = lose_leadership
+        with pytest.raises(CancelledError):
+            await bench.reconcile()
+        assert bench.vault.revoked == ["lease-1"]
