@@ -37,6 +37,7 @@ class HCPReconciler(Generic[T]):
         """Say that the service has ended, and let the object go when it is deleted."""
         obj = self._store.get(key)
         if obj is None or not self._tools.world.covers(obj):
+            self._statuses.forget(key)
             return Next.on_change()
         if not obj.deleting:
             conditions = update_conditions(

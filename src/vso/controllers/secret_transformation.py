@@ -41,6 +41,7 @@ class SecretTransformationReconciler:
         """Judge `key`, and report."""
         transformation = self._store.get(key)
         if transformation is None or not self._tools.world.covers(transformation):
+            self._statuses.forget(key)
             return Next.on_change()
         if not transformation.deleting:
             await self._tell(transformation, "; ".join(await self._problems(transformation)))

@@ -57,6 +57,7 @@ class VaultAuthReconciler:
     def begin_term(self) -> None:
         """Trust no status that another leader may have written."""
         self._statuses.begin_term()
+        self._arrivals.clear()
 
     async def reconcile(self, key: Key) -> Next:
         """Judge `key` by what is in memory, and report."""
@@ -64,6 +65,7 @@ class VaultAuthReconciler:
         if auth is None or not self._tools.world.covers(auth):
             self._warned.pop(key, None)
             self._arrivals.complete(key)
+            self._statuses.forget(key)
             return Next.on_change()
         if not auth.deleting:
             finding = self._look(auth)

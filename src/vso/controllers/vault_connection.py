@@ -149,6 +149,7 @@ class VaultConnectionReconciler:
 
     async def _release(self, key: Key, connection: VaultConnection | None) -> Next:
         self._attempts.succeeded(key)
+        self._statuses.forget(key)
         await self._tools.clients.forget(key)
         if connection is not None and self._tools.world.covers(connection):
             await remove_finalizer(self._tools.kube, VAULT_CONNECTION, connection, _FINALIZER)
