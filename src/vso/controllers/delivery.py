@@ -80,9 +80,11 @@ class Rollout:
 
 
 class Delivery(Generic[C]):
-    """The common part of one kind's controller."""
+    """The common part of one kind's controller; `forget` is its own part of forgetting a resource."""
 
-    def __init__(self, tools: Tools, queue: WorkQueue, *, kind: Kind[C], store: Store[C]) -> None:
+    def __init__(
+        self, tools: Tools, queue: WorkQueue, *, kind: Kind[C], store: Store[C], forget: Callable[[Key], None]
+    ) -> None:
         self._tools = tools
         self._world = tools.world
         self._kind = kind
@@ -98,7 +100,8 @@ class Delivery(Generic[C]):
         self.waiting = Waiting(queue, tools.rng)
         self.measure = AttemptLog(kind.resource.kind, clock=tools.clock, observer=tools.observer)
         self._brake = Brake()
-        self._handled: set[Key] = set()
+        self._forget = forget
+        self._handled: dict[Key, str] = {}
         # Putting a login together costs more than all the rest of a refresh that finds nothing new.
         self._logins: dict[tuple[str, str], ClientSpec] = {}
         self._logins_as_of = self._world.login_version
@@ -110,14 +113,15 @@ class Delivery(Generic[C]):
 
         That one lets go of a resource is told once.
         """
-        self.measure.look(key)
         found = self._store.get(key)
+        if found is not None and self._handled.get(key, found.metadata.uid) != found.metadata.uid:
+            self.forget(key)  # deleted and made anew, of which the watch told in one breath
+        self.measure.look(key)
         if found is None or self._world.covers(found):
             if found is not None:
-                self._handled.add(key)
+                self._handled[key] = found.metadata.uid
             return found
-        if key in self._handled:
-            self._handled.discard(key)
+        if self._handled.pop(key, None):
             self.report.normal(found, EventReason.HANDED_OVER, self._world.jurisdiction.explain(found))
             self._log.info("handed over", **self.who(found))
         return None
@@ -339,8 +343,9 @@ class Delivery(Generic[C]):
 
     def forget(self, key: Key) -> None:
         """Forget a resource that goes."""
+        self._forget(key)
         self.measure.forget(key)
-        self._handled.discard(key)
+        self._handled.pop(key, None)
         self.attempts.succeeded(key)
         self.waiting.forget(key)
         self._brake.forget(key)

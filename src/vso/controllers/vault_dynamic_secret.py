@@ -52,11 +52,7 @@ _CONFLICT_RETRY: Final = 1.0
 _RETRY_SWEEP: Final = 15.0
 _RELEASE_RETRY: Final = 3.0
 _OWN_EVENTS: Final = frozenset(
-    {
-        EventReason.VAULT_CLIENT_CONFIG_ERROR,
-        EventReason.TRANSFORMATION_ERROR,
-        EventReason.DESTINATION_CONFLICT,
-    }
+    {EventReason.VAULT_CLIENT_CONFIG_ERROR, EventReason.TRANSFORMATION_ERROR, EventReason.DESTINATION_CONFLICT}
 )
 
 
@@ -68,9 +64,11 @@ class VaultDynamicSecretReconciler:
         self._world = tools.world
         self._clock = tools.clock
         self._rng = tools.rng
-        self._delivery = Delivery(tools, queue, kind=VAULT_DYNAMIC_SECRET, store=tools.world.dynamic)
-        self._keeper = LeaseKeeper(tools.clients, self._delivery, tools.clock)
         self._progress: dict[Key, Progress] = {}
+        self._delivery = Delivery(
+            tools, queue, kind=VAULT_DYNAMIC_SECRET, store=tools.world.dynamic, forget=self._forget
+        )
+        self._keeper = LeaseKeeper(tools.clients, self._delivery, tools.clock)
 
     async def reconcile(self, key: Key) -> Next:
         """See that the destination of `key` holds credentials that work, and will do so until the next look."""
@@ -364,12 +362,14 @@ class VaultDynamicSecretReconciler:
         """Revoke what a resource that goes leaves behind, within bounds, and let it go."""
         if wanted is not None and not await self._keeper.end(wanted):
             return Next.after(_RELEASE_RETRY + jitter(1.0, self._rng), "revocation")
-        self._tools.clients.release(key)
-        self._progress.pop(key, None)
         self._delivery.forget(key)
         if wanted is not None and not await self._delivery.remove_finalizer(wanted):
             return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
+
+    def _forget(self, key: Key) -> None:
+        self._tools.clients.release(key)
+        self._progress.pop(key, None)
 
     def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:
         """Names what enters the request and the rendering; not what the credentials are written to (D23)."""

@@ -77,8 +77,8 @@ class VaultPKISecretReconciler:
         self._world = tools.world
         self._clock = tools.clock
         self._rng = tools.rng
-        self._delivery = Delivery(tools, queue, kind=VAULT_PKI_SECRET, store=tools.world.pki)
         self._progress: dict[Key, Progress] = {}
+        self._delivery = Delivery(tools, queue, kind=VAULT_PKI_SECRET, store=tools.world.pki, forget=self._forget)
 
     async def reconcile(self, key: Key) -> Next:
         """See that the destination of `key` holds a certificate as wanted that is not about to end."""
@@ -303,11 +303,13 @@ class VaultPKISecretReconciler:
                 text = f"certificates were not revoked in time: {', '.join(left)}"
                 self._delivery.report.warning(wanted, EventReason.K8S_CLIENT_ERROR, text)
             await self._clear(wanted)
-        self._progress.pop(key, None)
         self._delivery.forget(key)
         if wanted is not None and not await self._delivery.remove_finalizer(wanted):
             return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
+
+    def _forget(self, key: Key) -> None:
+        self._progress.pop(key, None)
 
     async def _clear(self, wanted: VaultPKISecret) -> None:
         """Empty a Secret that is not ours to delete, if that is asked for."""

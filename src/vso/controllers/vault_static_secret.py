@@ -58,8 +58,8 @@ class VaultStaticSecretReconciler:
         self._clock = tools.clock
         self._rng = tools.rng
         self._bounds = tools.settings.refresh
-        self._delivery = Delivery(tools, queue, kind=VAULT_STATIC_SECRET, store=tools.world.static)
         self._progress: dict[Key, Progress] = {}
+        self._delivery = Delivery(tools, queue, kind=VAULT_STATIC_SECRET, store=tools.world.static, forget=self._forget)
 
     async def reconcile(self, key: Key) -> Next:
         """Make the destination of `key` equal to what Vault holds now, if there is a reason to look."""
@@ -204,11 +204,13 @@ class VaultStaticSecretReconciler:
 
     async def _release(self, key: Key, wanted: VaultStaticSecret | None) -> Next:
         """Forget a resource that goes; its Secret goes by its owner reference."""
-        self._progress.pop(key, None)
         self._delivery.forget(key)
         if wanted is not None and not await self._delivery.remove_finalizer(wanted):
             return Next.after(_CONFLICT_RETRY, "finalizer")
         return Next.on_change()
+
+    def _forget(self, key: Key) -> None:
+        self._progress.pop(key, None)
 
     def _recall(self, wanted: VaultStaticSecret, current: Sources, live: Destination | None) -> Progress | None:
         """What is known of an object in sync, be it from this process or from the status that another one left."""

@@ -334,6 +334,13 @@ class Bench:
         """The spec of ``web`` where a test says nothing."""
         return {"vaultAuthRef": "vault", "mount": "kv", "path": "web", "type": "kv-v1", **_DEFAULTS}
 
+    def make_anew(self) -> None:
+        """Delete ``web`` and make it again, in the very moment; watches tell of both at once."""
+        kind = self.kind.resource.kind
+        old = self.cluster.objects.pop((kind, "web"))
+        self.cluster.put(kind, "web", {"metadata": {"uid": "anew"}, "spec": old["spec"]})
+        self.tell()
+
     def tell(self) -> None:
         """Let the watches catch up with the cluster."""
         cluster, world = self.cluster, self.world

@@ -148,3 +148,15 @@ async def test_a_lease_that_leadership_is_lost_over_before_it_is_on_record_is_re
         with pytest.raises(CancelledError):
             await bench.reconcile()
         assert bench.vault.revoked == ["lease-1"]
+
+
+async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_before() -> None:
+    """Its lease is on no record, so nobody would renew it: new credentials are asked for."""
+    async with DynamicBench.opened() as bench:
+        await settled(bench)
+        bench.make_anew()
+        await bench.reconcile()
+        bench.tell()
+        assert bench.web().status.secret_lease.id == "lease-2"
+        assert bench.web().status.vault_client_meta.cache_key
+        assert bench.condition("Ready") == "True Ready"

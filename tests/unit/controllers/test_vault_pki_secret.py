@@ -69,3 +69,14 @@ async def test_a_certificate_that_is_due_as_soon_as_it_is_made_is_used_for_a_whi
         assert bench.clock.monotonic() >= 600
         assert bench.vault.reads <= most
         assert bench.condition("Ready") == "True Ready"
+
+
+async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_before() -> None:
+    """Its certificate is on no record, so nobody could revoke it: another is made."""
+    async with PKIBench.opened() as bench:
+        await settled(bench)
+        bench.make_anew()
+        await bench.reconcile()
+        bench.tell()
+        assert bench.web().status.serial_number == "02"
+        assert bench.condition("Ready") == "True Ready"
