@@ -15,6 +15,7 @@ import structlog
 from msgspec import structs
 
 from vso.apis.conditions import EventReason
+from vso.apis.meta import Key
 from vso.apis.v1beta1 import LeaseToRevoke, VaultDynamicSecret, VaultDynamicSecretStatus, VaultSecretLease
 from vso.base import Clock
 from vso.controllers.delivery import Delivery
@@ -48,6 +49,18 @@ class LeaseKeeper:
         self._clients = clients
         self._delivery = delivery
         self._clock = clock
+        self._ended: dict[Key, frozenset[str]] = {}
+        """Of resources that are deleted: their leases that were seen to."""
+
+    def begin_term(self) -> None:
+        """Forget what an earlier term of leadership learned."""
+        self._clients.release_all()
+        self._ended.clear()
+
+    def forget(self, key: Key) -> None:
+        """Forget a resource that goes."""
+        self._clients.release(key)
+        self._ended.pop(key, None)
 
     async def recover(self, wanted: VaultDynamicSecret, live: Destination | None) -> VaultDynamicSecret:
         """Finish or undo what an interrupted attempt began, and revoke what is due; the object as it is now.
@@ -163,11 +176,13 @@ class LeaseKeeper:
 
     async def end(self, wanted: VaultDynamicSecret) -> bool:
         """Revoke all that a deleted resource leaves behind; False if that is to be tried again."""
-        leases = known_leases(wanted) if wanted.spec.revoke else []
+        ended = self._ended.get(wanted.key, frozenset())
+        leases = [one for one in known_leases(wanted) if one.id not in ended] if wanted.spec.revoke else []
         swept = await self.sweep(wanted, leases)
         if not swept.left:
             return True
         if self._delivery.attempts.may_linger(wanted.key):
+            self._ended[wanted.key] = ended | ({one.id for one in leases} - {one.id for one in swept.left})
             return False
         text = f"{len(swept.left)} leases were not revoked and are left to run out, err={swept.trouble}"
         self._delivery.report.warning(wanted, EventReason.SECRET_LEASE_REVOKE, text)

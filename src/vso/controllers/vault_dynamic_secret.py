@@ -105,7 +105,7 @@ class VaultDynamicSecretReconciler:
 
     def begin_term(self) -> None:
         """Forget what an earlier term of leadership learned; status and Secrets tell what is true."""
-        self._tools.clients.release_all()
+        self._keeper.begin_term()
         self._progress.clear()
         self._delivery.begin_term()
 
@@ -368,7 +368,7 @@ class VaultDynamicSecretReconciler:
         return Next.on_change()
 
     def _forget(self, key: Key) -> None:
-        self._tools.clients.release(key)
+        self._keeper.forget(key)
         self._progress.pop(key, None)
 
     def _inputs(self, wanted: VaultDynamicSecret, spec: ClientSpec, options: RenderOptions) -> str:

@@ -44,7 +44,7 @@ from vso.kube import (
 )
 from vso.runtime import EventRecorder, Next, WorkQueue
 from vso.sync import Authenticator, Budget, Clients, Policy, Signer, TemplateEngine, Turn, destination_of
-from vso.vault import Auth, Call, Connection, Response, Transport
+from vso.vault import Auth, Call, Connection, Response, ServerFault, Transport
 
 T = TypeVar("T", bound=Object)
 Json = dict[str, Any]
@@ -174,6 +174,8 @@ class Database(Vault):
         self.renewed_at = 0.0
         self.refusal: Exception | None = None
         """Of renewals and revocations."""
+        self.stuck = ""
+        """A lease that cannot be revoked for now."""
         self.duration = 600
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
@@ -182,6 +184,8 @@ class Database(Vault):
         if self.refusal is not None:
             raise self.refusal
         lease = call.body["lease_id"]  # type: ignore[index]
+        if path == "sys/leases/revoke" and lease == self.stuck:
+            raise ServerFault("out of order", status=500)
         if path == "sys/leases/revoke":
             self.revoked.append(lease)
             return Response(empty=True)

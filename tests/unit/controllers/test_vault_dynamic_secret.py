@@ -160,3 +160,19 @@ async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_befo
         assert bench.web().status.secret_lease.id == "lease-2"
         assert bench.web().status.vault_client_meta.cache_key
         assert bench.condition("Ready") == "True Ready"
+
+
+async def test_each_lease_of_a_deleted_resource_is_revoked_and_told_once() -> None:
+    """Though another one of it has to be tried again and again."""
+    async with DynamicBench.opened(revoke=True) as bench:
+        await settled(bench)
+        bench.vault.stuck = "lease-0"
+        old = {"id": "lease-0", "after": 0, "expires": 0}
+        deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+        bench.cluster.change("VaultDynamicSecret", "web", metadata=deleted, status={"extensions": {"toRevoke": [old]}})
+        bench.tell()
+        while bench.web().metadata.finalizers:
+            answer = await bench.reconcile()
+            await bench.clock.advance(answer.delay or 0.0)
+        assert bench.vault.revoked == ["lease-1"]
+        assert (await bench.told("SecretLeaseRevoke")).count("Lease revoked") == 1
