@@ -17,7 +17,7 @@ from vso.vault import PKIRequest
 
 MOST_TO_REVOKE: Final = 64
 _LEAST_USE: Final = 0.1
-_LEAST_SECONDS: Final = 5.0
+_LEAST_SECONDS: Final = 1.0
 _LOST: Final = "lost"
 """In `inputs`: the certificate asked for last reached no Secret, so another is to be asked for."""
 
