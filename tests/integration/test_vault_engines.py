@@ -124,8 +124,9 @@ async def test_a_lease_that_is_gone_is_told_apart(bao: OpenBao, transport: Trans
     bao.admin.revoke(revoked)
     wait_for(lambda: ended not in bao.admin.leases("db/creds/brief"), what="end of the brief lease")
     for gone in (revoked, ended, "db/creds/app/never"):
-        with pytest.raises(LeaseNotFound, match=f'the lease "{gone}" is gone') as caught:
+        with pytest.raises(LeaseNotFound, match="the lease is gone") as caught:
             await renew_lease(transport, gone, 60, token=ROOT)
+        assert gone not in str(caught.value)
         assert (caught.value.status, caught.value.transient) == (400, False)
         with pytest.raises(LeaseNotFound):
             await lookup_lease(transport, gone, token=ROOT)

@@ -1,7 +1,8 @@
 """Leases: what Vault promises about credentials that it made, and the three calls that concern one lease.
 
 Not for deciding when to renew or what a shorter renewal means: that is reckoned above this layer. Source:
-behaviour.md sections 6.3 and 6.8; Vault API, "/sys/leases".
+behaviour.md sections 6.3 and 6.8; Vault API, "/sys/leases". No error names a lease: more people may read events than
+the status, and with an id others can revoke it.
 """
 
 from dataclasses import dataclass
@@ -55,15 +56,15 @@ async def renew_lease(
     nothing about the lease, which may still be good.
     """
     path = "sys/leases/renew"
-    body = {"lease_id": lease_id, "increment": increment}
+    body = {"lease_id": Sensitive(lease_id), "increment": increment}
     try:
         response = await transport.request("PUT", path, Call(token=token, namespace=namespace, body=body))
     except Invalid as exc:
         if _gone(exc):
-            raise _no_lease(exc, lease_id) from exc
+            raise _no_lease(exc) from exc
         raise
     if not response.lease_id:
-        raise BadAnswer(f'the renewal of the lease "{lease_id}" was answered without a lease', path=path)
+        raise BadAnswer("the renewal of the lease was answered without a lease", path=path)
     return Lease.of(response)
 
 
@@ -73,12 +74,12 @@ async def lookup_lease(transport: Transport, lease_id: str, *, token: Sensitive[
     Raises LeaseNotFound if it is gone, BadAnswer for another shape, and what `Transport.request` raises.
     """
     path = "sys/leases/lookup"
-    call = Call(token=token, namespace=namespace, body={"lease_id": lease_id})
+    call = Call(token=token, namespace=namespace, body={"lease_id": Sensitive(lease_id)})
     try:
         response = await transport.request("PUT", path, call)
     except Invalid as exc:
         if _gone(exc):
-            raise _no_lease(exc, lease_id) from exc
+            raise _no_lease(exc) from exc
         raise
     try:
         if response.data is not None:
@@ -101,7 +102,7 @@ async def revoke_lease(transport: Transport, lease_id: str, *, token: Sensitive[
     (`Invalid`) also when the system that has the account cannot be reached, so trying again may help.
     """
     # Synchronous, since otherwise a server may accept the revocation, fail at it later, and nobody is told.
-    body = {"lease_id": lease_id, "sync": True}
+    body = {"lease_id": Sensitive(lease_id), "sync": True}
     try:
         await transport.request("PUT", "sys/leases/revoke", Call(token=token, namespace=namespace, body=body))
     except Invalid as exc:
@@ -113,9 +114,8 @@ def _gone(exc: Invalid) -> bool:
     return exc.detail.strip().lower() in _GONE
 
 
-def _no_lease(exc: Invalid, lease_id: str) -> LeaseNotFound:
-    error = LeaseNotFound(
-        f'the lease "{lease_id}" is gone: {exc.detail}; it has ended or was revoked', path=exc.path, status=exc.status
-    )
+def _no_lease(exc: Invalid) -> LeaseNotFound:
+    text = f"the lease is gone: {exc.detail}; it has ended or was revoked"
+    error = LeaseNotFound(text, path=exc.path, status=exc.status)
     error.detail = exc.detail
     return error
