@@ -131,7 +131,14 @@ _EVENTS: Final[Mapping[Event, tuple[str, str, str]]] = {
         "Warning",
         "Vault's answer cannot become a Secret: a key that Kubernetes refuses, too much data, a template that fails.",
     ),
-    Event.SECRET_LEASE_RENEWAL: ("VaultDynamicSecret", "Normal", "The lease was renewed; `horizon=` is the next time."),
+    Event.SECRET_LEASE_RENEWAL: (
+        "VaultDynamicSecret",
+        "Normal",
+        (
+            "A renewal granted less time than the lease had; new credentials follow. Other renewals show in the "
+            "condition `LeaseRenewal` alone."
+        ),
+    ),
     Event.SECRET_LEASE_RENEWAL_ERROR: (
         "VaultDynamicSecret",
         "Warning",
