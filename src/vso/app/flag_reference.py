@@ -29,8 +29,8 @@ cannot be read ends the program with 1 and the variable's name on stderr, a bad 
 | Exit code | Meaning |
 |---|---|
 | 0 | a clean stop after SIGTERM or SIGINT; `--version`, `--help`; `--uninstall` if nothing is left |
-| 1 | it cannot start or crashed; a second signal; `--uninstall` if a finalizer is left or a kind could not be listed |
-| 2 | a flag that does not exist, or a value that it does not take |
+| 1 | it cannot start, or crashed; a value cannot work; a second signal; `--uninstall` may have left a finalizer |
+| 2 | a flag that does not exist, or a value of a flag that cannot be read |
 
 A replica that loses the lead does not end, unlike the original's: it stops its work and waits for its turn.
 """
