@@ -54,7 +54,8 @@ class VaultPKISecretSpec(Block, frozen=True, kw_only=True):
         False
     )
     expiry_offset: Annotated[
-        str, Field("How long before its end a certificate is replaced; unset, at its end.", pattern=DURATION)
+        str,
+        Field("How long before its end a certificate is replaced; unset, a tenth of its lifetime.", pattern=DURATION),
     ] = ""
     issuer_ref: Annotated[str, Field("Id or name of the issuer; unset, the default one.")] = ""
     rollout_restart_targets: ToRestart = ()

@@ -29,7 +29,9 @@ class KvType(StrEnum):
 class SyncConfig(Block, frozen=True, kw_only=True):
     """What else makes the operator read a secret again."""
 
-    instant_updates: Annotated[bool, Field("Read again as soon as Vault announces a change of the secret.")] = False
+    instant_updates: Annotated[
+        bool, Field("Read again as soon as Vault announces a change of the secret; without effect in this version.")
+    ] = False
 
 
 class VaultStaticSecretSpec(Block, frozen=True, kw_only=True):
@@ -43,7 +45,11 @@ class VaultStaticSecretSpec(Block, frozen=True, kw_only=True):
     type: Annotated[str, Field("Version of the engine.", required=True, enum=tuple(KvType))] = ""
     refresh_after: Annotated[
         str,
-        Field("How long to wait before the secret is read again; a fifth less at most.", pattern=DURATION),
+        Field(
+            "How long to wait before the secret is read again; a fifth less at most. Unset, a minute with "
+            "hmacSecretData, and for ever without.",
+            pattern=DURATION,
+        ),
     ] = ""
     hmac_secret_data: Annotated[
         bool | None,
