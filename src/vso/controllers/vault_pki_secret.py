@@ -59,7 +59,7 @@ from vso.vault import Certificate, CertificateNotFound, issue, revoke_certificat
 _UNKNOWN: Final = "unknown"
 _CONFLICT_RETRY: Final = 1.0
 _PATIENCE: Final = 5.0
-"""Seconds that one revocation may take."""
+"""Seconds that the revocations of one attempt may take together."""
 _RELEASE_RETRY: Final = 3.0
 _RETRY_REVOCATION: Final = 15.0
 _TOKENS: Final = {
@@ -273,9 +273,13 @@ class VaultPKISecretReconciler:
     async def _revoke(self, wanted: VaultPKISecret, serials: tuple[str, ...]) -> tuple[str, ...]:
         """Revoke certificates; those that are to be tried again are returned."""
         left: list[str] = []
-        for serial in serials:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE
+        for at, serial in enumerate(serials):
+            if loop.time() >= end:
+                return (*left, *serials[at:])
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout_at(end):
                     spec = self._delivery.login_of(wanted)
                     client = await self._tools.clients.get(spec, namespace=wanted.spec.namespace)
                     await client.call(

@@ -235,9 +235,15 @@ class Authority(Vault):
         self.behind = timedelta()
         """How far its clock is behind that of the operator."""
         self.ttl = timedelta(days=30)
+        self.hangs = False
+        """Whether it has no answer to revocations."""
+        self.asked_to_revoke = 0
 
     async def request(self, method: str, path: str, call: Call = Call()) -> Response:  # noqa: B008 - frozen
         if path.endswith("/revoke"):
+            self.asked_to_revoke += 1
+            if self.hangs:
+                await asyncio.Event().wait()
             self.revoked.append(call.body["serial_number"])  # type: ignore[index]
             return Response(data=Sensitive(b"{}"))
         return await super().request(method, path, call)

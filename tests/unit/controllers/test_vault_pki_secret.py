@@ -1,5 +1,6 @@
 """What the controller of VaultPKISecrets does when others interfere: on a cluster and a Vault in memory."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.unit.controllers.bench import PKIBench, fail_once
 from vso.apis import core, names
+from vso.controllers import vault_pki_secret
 
 TARGETS = [{"kind": "Deployment", "name": "web"}]
 
@@ -80,3 +82,21 @@ async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_befo
         bench.tell()
         assert bench.web().status.serial_number == "02"
         assert bench.condition("Ready") == "True Ready"
+
+
+async def test_many_certificates_that_cannot_be_revoked_hold_a_deletion_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Vault that hangs costs an attempt its patience once, and not for each certificate."""
+    monkeypatch.setattr(vault_pki_secret, "_PATIENCE", 0.05)
+    async with PKIBench.opened(revoke=True) as bench:
+        await settled(bench)
+        bench.vault.hangs = True
+        serials = [f"1{number}" for number in range(20)]
+        bench.cluster.change("VaultPKISecret", "web", status={"extensions": {"toRevoke": serials}})
+        bench.cluster.change("VaultPKISecret", "web", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+        bench.tell()
+        async with asyncio.timeout(0.5):
+            await bench.reconcile()
+        assert bench.vault.asked_to_revoke == 1
+        assert bench.web().metadata.finalizers
