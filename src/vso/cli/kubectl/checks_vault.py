@@ -7,6 +7,7 @@ from typing import Final
 from vso.apis.v1beta1 import VaultStaticSecret
 from vso.cli.kubectl.facts import Facts, Handshake, Unknown
 from vso.cli.kubectl.finding import Finding, Severity
+from vso.cli.kubectl.redaction import without_user
 from vso.sync import ClientSpec, SyncError
 from vso.vault import (
     Auth,
@@ -277,7 +278,7 @@ def _connection(facts: Facts) -> str:
 
 
 def _address(facts: Facts) -> str:
-    return "the server" if isinstance(facts.server, Unknown) else facts.server.address
+    return "the server" if isinstance(facts.server, Unknown) else without_user(facts.server.address)
 
 
 def _trusted(facts: Facts) -> str:

@@ -26,7 +26,10 @@ _OURS: Final = frozenset(
     }
 )
 """What the names of our annotations begin with, before the slash."""
-_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z0-9 ]+-----)?")
+_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9\s\\]+-----[A-Za-z0-9+/=\s\\]*(?:-----END [A-Z0-9\s\\]+-----)?")
+"""Its lines may be folded, and their ends written as ``\\n``: texts are looked at as JSON and YAML, too."""
+_USER: Final = re.compile(r"(?<=://)[^\s/@\"']+@")
+"""Name and password in a URL."""
 _ADDRESSES: Final = frozenset({"address", "proxyURL", "stsEndpoint", "iamEndpoint"})
 _MANAGED: Final = "managedFields"
 _ANNOTATIONS: Final = "annotations"
@@ -45,7 +48,7 @@ def redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, str) and name in _TEXTS:
         return STARS
     if isinstance(value, str):
-        return mask_credentials(_without_user(value) if name in _ADDRESSES else value)
+        return mask_credentials(without_user(value) if name in _ADDRESSES else value)
     return value
 
 
@@ -58,7 +61,7 @@ def destination(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def masked(text: str) -> str:
     """`text`, which may be long, without credentials; what is half written on one line spoils no other."""
-    lines = _KEY.sub(STARS, text).splitlines(keepends=True)
+    lines = _USER.sub(f"{STARS}@", _KEY.sub(STARS, text)).splitlines(keepends=True)
     return "".join(map(mask_credentials, lines))
 
 
@@ -67,7 +70,8 @@ def _is_ours(annotation: str) -> bool:
     return bool(slash) and prefix in _OURS
 
 
-def _without_user(address: str) -> str:
+def without_user(address: str) -> str:
+    """`address` without the name and password that it may have."""
     try:
         parts = urlsplit(address)
     except ValueError:

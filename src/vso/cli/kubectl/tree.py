@@ -17,6 +17,7 @@ from vso.cli.kubectl.chain import Chain, Unreadable
 from vso.cli.kubectl.exit_code import EXIT_CODES, ExitCode, printable
 from vso.cli.kubectl.installation import Installation, find_installation, operator_option
 from vso.cli.kubectl.output import Format, console, output_option, print_structured, progress
+from vso.cli.kubectl.redaction import without_user
 from vso.cli.kubectl.restart import Fate, fates_of
 from vso.cli.kubectl.secret_kind import complete_name, read_secret
 from vso.cli.kubectl.summary import State, reason_in, summarize
@@ -163,16 +164,18 @@ async def _connection(resolved: Resolved, chain: Chain) -> Node:
         return Node(kind="VaultConnection", name=str(key), problem=str(exc))
     if found is None:
         return Node(kind="VaultConnection", name=str(key), problem="does not exist")
-    return Node(kind="VaultConnection", name=str(key), children=(_server(found),))
+    return Node(kind="VaultConnection", name=str(key), children=(server_of(found),))
 
 
-def _server(connection: VaultConnection) -> Node:
+def server_of(connection: VaultConnection) -> Node:
+    """The server that a connection leads to, in the words of the operator."""
     looked = find(connection.status.conditions, ConditionType.RESOURCE_VALIDATION)
+    address = without_user(connection.spec.address)
     if looked is None:
-        return Node(kind="Vault", name=connection.spec.address, note="the operator has not looked at it yet")
+        return Node(kind="Vault", name=address, note="the operator has not looked at it yet")
     if looked.status == "True":
-        return Node(kind="Vault", name=connection.spec.address, note="answers the operator")
-    return Node(kind="Vault", name=connection.spec.address, problem=reason_in(looked.message.replace("errs=", "err=")))
+        return Node(kind="Vault", name=address, note="answers the operator")
+    return Node(kind="Vault", name=address, problem=reason_in(looked.message.replace("errs=", "err=")))
 
 
 async def _destination(cluster: Cluster, secret: Claimant) -> Node:

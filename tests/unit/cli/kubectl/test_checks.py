@@ -1,5 +1,6 @@
 """The doctor's judgements: from facts to findings, without any I/O. What it finds for real is tested with servers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,6 +64,15 @@ def test_a_fact_that_is_not_known_leaves_its_check_unmade() -> None:
 
     [verdict] = examine(FACTS, [Check("x", "Whether", lambda facts: facts.login_spec, judge)])
     assert (verdict.result, verdict.because) == (Result.UNKNOWN, "nobody asked")
+
+
+def test_no_finding_shows_the_password_in_an_address() -> None:
+    """As no message of the operator does: findings are pasted into reports."""
+    server = replace(SERVER, address="https://web:p4ss@vault:8200", port=ConnectionRefusedError())
+    facts = replace(FACTS, server=server)
+    told = [finding for verdict in examine(facts) for finding in verdict.findings]
+    assert any("https://***@vault:8200" in one.what for one in told)
+    assert "p4ss" not in repr(told)
 
 
 def test_the_worst_finding_counts() -> None:

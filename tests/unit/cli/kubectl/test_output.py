@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from vso.apis.v1beta1 import VaultConnection, VaultConnectionSpec
 from vso.cli.kubectl.checks import Result, Verdict
 from vso.cli.kubectl.doctor import Report, show
 from vso.cli.kubectl.exit_code import Failed
@@ -18,7 +19,7 @@ from vso.cli.kubectl.linting import Severity
 from vso.cli.kubectl.migrate import print_notes
 from vso.cli.kubectl.migration import Note, Weight
 from vso.cli.kubectl.output import console, plain_lines, show_age, table, tell_of
-from vso.cli.kubectl.tree import Node, drawn
+from vso.cli.kubectl.tree import Node, drawn, server_of
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,9 @@ def test_a_narrow_terminal_cuts_or_folds_the_last_column_alone(one_line: bool) -
     assert lines[1].startswith("a-name-of-some-length   Failing   word")
     assert (len(lines) == 2, "…" in lines[1]) == (one_line, one_line)
     assert max(len(line) for line in lines) <= 60
+
+
+def test_a_tree_shows_no_password_of_an_address() -> None:
+    """As no message of the operator does."""
+    connection = VaultConnection(spec=VaultConnectionSpec(address="https://web:p4ss@vault:8200"))
+    assert server_of(connection).name == "https://***@vault:8200"
