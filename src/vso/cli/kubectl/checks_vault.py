@@ -111,7 +111,7 @@ def tls(found: Handshake, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             what=f"no TLS handshake with {where}: {found.reason}",
             why="the server may speak plain HTTP on this port, or a version of TLS older than 1.2",
-            todo=f"check scheme and port of spec.address of {_connection(facts)}",
+            todo=f"check scheme and port of spec.address of {_connection(facts)}, and its spec.tlsServerName",
         )
 
 

@@ -70,6 +70,8 @@ async def _names(parts: SplitResult | None, proxy: str) -> Known[tuple[str, ...]
         )
     except TimeoutError:
         return OSError("the name server does not answer")
+    except UnicodeError:
+        return OSError(f"{host} is no name that there can be: a part of it is empty, or too long")
     except OSError as exc:
         if is_inside_name(host):
             return Unknown(
@@ -117,6 +119,11 @@ async def _tls(parts: SplitResult | None, port: Known[OSError | None], connectio
 
 
 async def _shake(parts: SplitResult, context: ssl.SSLContext, name: str) -> Handshake:
+    try:
+        # Before there is a socket, which asyncio would leave open.
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+    except ValueError:  # UnicodeError among them
+        return Handshake(code=-1, reason=f"{name!r} is no name of a server", asked_for=name)
     try:
         async with asyncio.timeout(_PATIENCE):
             _, writer = await asyncio.open_connection(
