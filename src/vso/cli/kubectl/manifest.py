@@ -23,7 +23,11 @@ _WIDTH: Final = 1000
 """Lines are folded beyond that: a folded template is hard to read."""
 _JSON: Final = re.compile(r'\s*\{\s*["}]')
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
-_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
+_NOT_THERE: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+"""Meanings that a plain text has for PyYAML alone: ``2030-01-01`` is a date, and ``=`` a thing of its own."""
+_EXPONENT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$")
+_FIRST_OF_NUMBER: Final = list("-+.0123456789")
 
 
 class Unreadable(Exception):
@@ -159,19 +163,9 @@ def find_texts(names: Sequence[str], *, recursive: bool = False) -> Iterator[tup
     """Name and text of each file that `names` lead to: files, folders, ``-`` for stdin. Raises Unreadable."""
     for name in names:
         if name == STDIN:
-            yield "<stdin>", sys.stdin.read()
+            yield "<stdin>", _read_stdin()
             continue
-        path = Path(name)
-        found = [path]
-        if path.is_dir():
-            found = sorted(
-                one
-                for one in (path.rglob("*") if recursive else path.iterdir())
-                if one.suffix in _SUFFIXES and one.is_file()
-            )
-            if not found:
-                raise Unreadable("the folder has no .yaml, .yml or .json file", file=name)
-        for one in found:
+        for one in _files(name, recursive=recursive):
             yield str(one), _read(one)
 
 
@@ -214,13 +208,19 @@ def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date is a text."""
+    """YAML as Kubernetes reads it: dates and times are texts."""
+
+
+def _but_times(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """`pattern` of a plain text, not taking ``12:30`` for a number to the base of 60."""
+    return re.compile(rf"(?!.*:)(?:{pattern.pattern})", pattern.flags)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != _TIMESTAMP]
+    first: [(tag, _but_times(pattern)) for tag, pattern in found if tag not in _NOT_THERE]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver(_FLOAT, _EXPONENT, _FIRST_OF_NUMBER)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -234,10 +234,33 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    return dumper.represent_scalar(_TEXT, text, style="|" if "\n" in text else None)
 
 
 _Dumper.add_representer(str, _write_text)
+_Dumper.add_implicit_resolver(_FLOAT, _EXPONENT, _FIRST_OF_NUMBER)  # so that such a text is put in quotes
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as exc:
+        raise Unreadable("it cannot be read: it is no UTF-8 text", file="<stdin>") from exc
+
+
+def _files(name: str, *, recursive: bool) -> list[Path]:
+    """The file `name`, or those in the folder `name`."""
+    path = Path(name)
+    try:
+        if not path.is_dir():
+            return [path]
+        inside = path.rglob("*") if recursive else path.iterdir()
+        found = sorted(one for one in inside if one.suffix in _SUFFIXES and one.is_file())
+    except OSError as exc:
+        raise Unreadable(f"it cannot be read: {exc.strerror}", file=name) from exc
+    if not found:
+        raise Unreadable("the folder has no .yaml, .yml or .json file", file=name)
+    return found
 
 
 def _read(path: Path) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from vso.cli.kubectl.main import main
 from vso.cli.kubectl.manifest import Manifest, Unreadable, find_texts, parse, read_manifests, show_member, to_yaml
 
 DOCUMENT = """\
@@ -138,3 +140,39 @@ def test_what_is_written_is_read_back_alike() -> None:
     text = to_yaml(documents)
     assert list(yaml.safe_load_all(text)) == documents
     assert text.startswith("kind: B\na: |\n  line one\n  line two\nlist:\n  - x: 1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12:30", "12:30"),
+        ("8200:10", "8200:10"),
+        ("190:20:30.15", "190:20:30.15"),
+        ("=", "="),
+        ("12e3", 12000.0),
+        ("1.5E-1", 0.15),
+        ("1e3x", "1e3x"),
+        ("0x1f", 31),
+        ("yes", True),
+    ],
+)
+def test_a_plain_text_means_what_kubernetes_takes_it_for(text: str, value: object) -> None:
+    """Not every implementation of YAML takes the same texts for numbers."""
+    [found] = parse(f"a: {text}\n")
+    assert found.body == {"a": value}
+    assert type(found.body["a"]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["12e3", "1e-10", "12:30", "=", "yes", "0x1f", "1.5", "null", "2030-01-01"])
+def test_a_text_that_looks_like_something_else_is_written_in_quotes(text: str) -> None:
+    """Else whoever applies the file would read a number."""
+    assert to_yaml([{"a": text}]) in {f"a: '{text}'\n", f'a: "{text}"\n'}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "-"])
+@pytest.mark.parametrize("command", ["lint", "migrate", "render"])
+def test_what_cannot_be_read_at_all_is_told(command: str, name: str) -> None:
+    """A name that no file can have, and what is no text, on stdin."""
+    answer = CliRunner().invoke(main, [command, "-f", name], input=b"\xff\xfe")
+    assert isinstance(answer.exception, SystemExit)
+    assert "it cannot be read" in answer.output
