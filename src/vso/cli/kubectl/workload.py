@@ -49,6 +49,7 @@ class Mount(_Block, frozen=True, kw_only=True):
 
     name: str = ""
     sub_path: str = ""
+    sub_path_expr: str = ""
 
 
 class Container(_Block, frozen=True, kw_only=True):
@@ -125,10 +126,24 @@ class WorkloadSpec(_Block, frozen=True, kw_only=True):
     template: PodTemplate = PodTemplate()
 
 
+class WorkloadCondition(_Block, frozen=True, kw_only=True):
+    """What is so of a workload, or is not."""
+
+    type: str = ""
+    status: str = ""
+
+
+class WorkloadStatus(_Block, frozen=True, kw_only=True):
+    """What is so of a workload."""
+
+    conditions: tuple[WorkloadCondition, ...] = ()
+
+
 class Workload(Object, frozen=True, kw_only=True):
     """A Deployment, StatefulSet, DaemonSet, Job or Argo Rollout."""
 
     spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
 
 
 class CronJobSpec(_Block, frozen=True, kw_only=True):
@@ -143,10 +158,17 @@ class CronJob(Object, frozen=True, kw_only=True):
     spec: CronJobSpec = CronJobSpec()
 
 
+class PodStatus(_Block, frozen=True, kw_only=True):
+    """How far a Pod is."""
+
+    phase: str = ""
+
+
 class Pod(Object, frozen=True, kw_only=True):
     """A Pod."""
 
     spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
 
 
 class ServiceAccount(Object, frozen=True, kw_only=True):
@@ -186,6 +208,10 @@ _KINDS: Final[tuple[Kind[Any], ...]] = (
     Kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), ServiceAccount),
     Kind(Resource("networking.k8s.io", "v1", "ingresses", "Ingress"), Ingress),
 )
+_MAKERS: Final = frozenset({"ReplicaSet", *(one.resource.kind for one in _KINDS)})
+"""Kinds that stand for what they make; a ReplicaSet for its Deployment."""
+_JOB_ENDS: Final = frozenset({"Complete", "Failed"})
+_POD_ENDS: Final = frozenset({"Succeeded", "Failed"})
 _TARGET_KIND: Final = {"Rollout": "argo.Rollout"}
 """Kinds that rolloutRestartTargets call otherwise."""
 
@@ -237,7 +263,7 @@ def users_of(secret: str, objects: Sequence[Object], unread: dict[str, str]) -> 
     """Who of `objects` uses the Secret `secret`."""
     found = []
     for one in objects:
-        if _is_managed(one):
+        if _is_managed(one) or _is_over(one):
             continue
         if uses := tuple(uses_in(one, secret)):
             found.append(User(kind=target_kind(one), name=one.metadata.name, uses=uses, paused=_is_paused(one)))
@@ -298,7 +324,7 @@ def _form_of(volume: Volume, secret: str) -> str:
 
 
 def _is_sub_path(mount: Mount, volume: Volume) -> bool:
-    return mount.name == volume.name and bool(mount.sub_path)
+    return mount.name == volume.name and bool(mount.sub_path or mount.sub_path_expr)
 
 
 def _pulls(secrets: Iterable[Named], secret: str) -> Iterator[Use]:
@@ -307,8 +333,17 @@ def _pulls(secrets: Iterable[Named], secret: str) -> Iterator[Use]:
 
 
 def _is_managed(obj: Object) -> bool:
-    """Whether `obj` is made by another workload, which is the one to name."""
-    return isinstance(obj, Pod | Workload) and any(one.controller for one in obj.metadata.owner_references)
+    """Whether `obj` is made by another workload, which is the one to name; of a foreign kind nobody would hear."""
+    owners = obj.metadata.owner_references if isinstance(obj, Pod | Workload) else ()
+    return any(one.controller and one.kind in _MAKERS for one in owners)
+
+
+def _is_over(obj: Object) -> bool:
+    """Whether `obj` has run to its end, and so reads nothing any more."""
+    if isinstance(obj, Pod):
+        return obj.status.phase in _POD_ENDS
+    job = obj.status.conditions if isinstance(obj, Workload) and obj.kind == "Job" else ()
+    return any(one.type in _JOB_ENDS and one.status == "True" for one in job)
 
 
 def _is_paused(obj: Object) -> bool:

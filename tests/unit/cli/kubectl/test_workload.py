@@ -34,6 +34,8 @@ VOLUME = {"name": "v", "secret": {"secretName": "app"}}
 PROJECTED = {"name": "p", "projected": {"sources": [{"configMap": {}}, {"secret": {"name": "app"}}]}}
 SUB_PATH = {"volumeMounts": [{"name": "v", "subPath": "k", "mountPath": "/k"}]}
 
+SUB_PATH_OF_NAME = {"volumeMounts": [{"name": "v", "subPathExpr": "$(POD_NAME)", "mountPath": "/k"}]}
+
 
 @pytest.mark.parametrize(
     ("obj", "uses"),
@@ -44,6 +46,7 @@ SUB_PATH = {"volumeMounts": [{"name": "v", "subPath": "k", "mountPath": "/k"}]}
         (deployment(volumes=[VOLUME]), [("volume v", True)]),
         (deployment(volumes=[PROJECTED]), [("projected volume p", True)]),
         (deployment(volumes=[VOLUME], **container(**SUB_PATH)), [("volume v (subPath in main)", False)]),
+        (deployment(volumes=[VOLUME], **container(**SUB_PATH_OF_NAME)), [("volume v (subPath in main)", False)]),
         (deployment(imagePullSecrets=[{"name": "app"}]), [("imagePullSecrets", True)]),
         (deployment(**container(env=[{"name": "X", "value": "app"}])), []),
         (decoded(Pod, "p", spec={"volumes": [VOLUME]}), [("volume v", True)]),
@@ -67,6 +70,37 @@ def test_what_another_workload_made_is_not_named_beside_it() -> None:
         meta.encode({"kind": "Pod", "metadata": {"name": "web-1-x", "ownerReferences": [owner]}, "spec": {}}), Pod
     )
     assert users_of("app", [pod], {}).found == ()
+
+
+@pytest.mark.parametrize(("type_", "kind"), [(Workload, "StatefulSet"), (Pod, "Pod")])
+def test_what_a_foreign_resource_made_is_named(type_: type[Any], kind: str) -> None:
+    """As that of another operator, which is not looked at: it keeps its old values like others."""
+    owner = {"controller": True, "kind": "Keycloak", "name": "sso"}
+    pod = container(env=[VARIABLE])
+    spec = pod if type_ is Pod else {"template": {"spec": pod}}
+    made = {"kind": kind, "metadata": {"name": "sso-0", "ownerReferences": [owner]}, "spec": spec}
+    [found] = users_of("app", [meta.decode(meta.encode(made), type_)], {}).found
+    assert (found.kind, found.name, found.stale_after_change) == (kind, "sso-0", True)
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind", "status", "named"),
+    [
+        (Pod, "Pod", {"phase": "Running"}, True),
+        (Pod, "Pod", {"phase": "Succeeded"}, False),
+        (Pod, "Pod", {"phase": "Failed"}, False),
+        (Workload, "Job", {}, True),
+        (Workload, "Job", {"conditions": [{"type": "Suspended", "status": "True"}]}, True),
+        (Workload, "Job", {"conditions": [{"type": "Complete", "status": "True"}]}, False),
+        (Workload, "Job", {"conditions": [{"type": "Failed", "status": "True"}]}, False),
+    ],
+)
+def test_what_has_ended_uses_nothing(type_: type[Any], kind: str, status: Any, *, named: bool) -> None:
+    """Nobody has to restart the Job of last week."""
+    pod = container(env=[VARIABLE])
+    spec = pod if type_ is Pod else {"template": {"spec": pod}}
+    one = {"kind": kind, "metadata": {"name": "x"}, "spec": spec, "status": status}
+    assert bool(users_of("app", [meta.decode(meta.encode(one), type_)], {}).found) is named
 
 
 def secret(*targets: tuple[str, str], compares: bool = True) -> VaultStaticSecret:
