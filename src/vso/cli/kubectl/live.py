@@ -75,15 +75,19 @@ async def show(cluster: Cluster, view: View, *, clock: Clock) -> None:
     """Show the rows until the user interrupts; what is no terminal gets a line for each change."""
     board, stop = Board(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    async with asyncio.TaskGroup() as group:
-        reflectors = [_reflector(cluster, kind, board, clock) for kind in SECRET_KINDS]
-        tasks = [group.create_task(one.run(), name=one.name) for one in reflectors]
-        screen = console()
-        draw = _draw_table if screen.is_terminal else _draw_lines
-        drawing = group.create_task(draw(screen, board, view, reflectors, clock), name="draw")
-        await stop.wait()
-        for task in (*tasks, drawing):
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            reflectors = [_reflector(cluster, kind, board, clock) for kind in SECRET_KINDS]
+            tasks = [group.create_task(one.run(), name=one.name) for one in reflectors]
+            screen = console()
+            draw = _draw_table if screen.is_terminal else _draw_lines
+            drawing = group.create_task(draw(screen, board, view, reflectors, clock), name="draw")
+            await stop.wait()
+            for task in (*tasks, drawing):
+                task.cancel()
+    except ExceptionGroup as failed:
+        # It is the drawing alone that fails, as when `head` has seen enough: click knows that error by itself.
+        raise failed.exceptions[0] from None
 
 
 def _reflector(cluster: Cluster, kind: Kind[Any], board: Board, clock: Clock) -> Reflector[Any, Any]:

@@ -1,8 +1,20 @@
 """The rows of the live table, as the watches tell of them."""
 
+import asyncio
+import io
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
 from vso.apis.meta import Condition, ObjectMeta
 from vso.apis.v1beta1 import VaultStaticSecret, VaultStaticSecretStatus
-from vso.cli.kubectl.live import Board
+from vso.base import SystemClock
+from vso.cli.kubectl.live import Board, show
+from vso.cli.kubectl.summary_table import View
+from vso.cli.kubectl.target import Cluster
+from vso.kube import Client, ClientConfig, Page
 from vso.runtime import Change
 
 SYNCED = tuple(Condition(type=one, status="True") for one in ("SecretSynced", "Ready"))
@@ -47,3 +59,30 @@ def test_a_change_replaces_a_row_and_a_deletion_removes_it() -> None:
 def test_an_empty_board_says_so() -> None:
     """Instead of a table without rows."""
     assert board().headline() == "There are no secrets here yet."
+
+
+class Quiet(Client):
+    """One secret of each kind, to which nothing happens."""
+
+    async def list_page(self, *_: Any, **__: Any) -> Page[Any]:
+        return Page(items=(secret("a", *SYNCED),), resource_version="1", continue_="")
+
+    async def watch(self, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
+        await asyncio.Event().wait()
+        yield None
+
+
+class Closed(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+async def test_a_watch_ends_when_nobody_reads_it_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the error itself, which click takes for an end like others, as behind `head`."""
+    monkeypatch.setattr(sys, "stdout", Closed())
+    client = Quiet(ClientConfig(server="http://127.0.0.1:1"), user_agent="test")
+    cluster = Cluster(client=client, namespace="team", labels="")
+    with pytest.raises(BrokenPipeError):
+        await asyncio.wait_for(show(cluster, View(namespaces=False, wide=False), clock=SystemClock()), 30)
