@@ -4,8 +4,9 @@ Names of the annotations: the page "Annotations" of the injector's documentation
 notes say what to do with it.
 """
 
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from vso.cli.kubectl.migration.target import Engine, Order, Target, resource_for
 PREFIX: Final = "vault.hashicorp.com/"
 _INJECT: Final = f"{PREFIX}agent-inject"
 _SECRET: Final = f"{_INJECT}-secret-"
+_TEMPLATES: Final = (f"{_INJECT}-template-", f"{_INJECT}-template-file-")
+_VOLUME: Final = f"{PREFIX}secret-volume-path"
+_TRUE: Final = frozenset({"1", "t", "true"})
+"""Texts that Go takes for true, in lower case."""
 _POD_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "Pod": (),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
@@ -91,19 +96,15 @@ _FAMILIES: Final = (
 
 def annotated(manifest: Manifest) -> bool:
     """Whether the injector would do something."""
-    return str(_annotations(manifest).get(_INJECT, "")).lower() == "true"
+    return _is_true(_annotations(manifest).get(_INJECT))
 
 
 def convert(manifest: Manifest, around: Surroundings) -> Converted:
     """One resource for each injected secret, and a login as the Pod had it."""
     draft, found = Draft(manifest), _annotations(manifest)
     where = _member(manifest)
-    for name in (key.removeprefix(PREFIX) for key in found if key.startswith(PREFIX)):
-        if name in _LOST:
-            draft.lost(where, f"{PREFIX}{name}: {_LOST[name]}")
-        elif name not in _KNOWN and not name.startswith(_FAMILIES):
-            draft.lost(where, f"{PREFIX}{name}: the converter does not know it")
     names = sorted(key.removeprefix(_SECRET) for key in found if key.startswith(_SECRET))
+    _look_for_others(found, names, draft)
     if not names:
         draft.lost(where, f"no {_SECRET}NAME annotation tells what is injected")
         return draft.done()
@@ -112,15 +113,29 @@ def convert(manifest: Manifest, around: Surroundings) -> Converted:
     if auth_ref is None:
         return draft.done()
     made = [one for one in names if _convert_secret(one, found, _Frame(draft, auth_ref, namespace))]
-    if made:
-        secrets = ", ".join(_secret_name(manifest, one) for one in made)
-        folder = found.get(f"{PREFIX}secret-volume-path") or "/vault/secrets"
+    folders: dict[str, list[str]] = {}
+    for one in made:
+        folders.setdefault(_folder(one, found), []).append(_secret_name(manifest, one))
+    for folder, secrets in folders.items():
         draft.check(
             where,
-            f"mount the Secrets {secrets} at {folder}, and take the annotations away; "
+            f"mount the Secrets {', '.join(secrets)} at {folder}, and take the annotations away; "
             "the values are kept in the cluster from now on",
         )
     return draft.done()
+
+
+def _look_for_others(found: Mapping[str, Any], names: Collection[str], draft: Draft) -> None:
+    """Note what is not known here, and templates that belong to none of `names`."""
+    where = _member(draft.manifest)
+    for name in (key.removeprefix(PREFIX) for key in found if key.startswith(PREFIX)):
+        if name in _LOST:
+            draft.lost(where, f"{PREFIX}{name}: {_LOST[name]}")
+        elif name not in _KNOWN and not name.startswith(_FAMILIES):
+            draft.lost(where, f"{PREFIX}{name}: the converter does not know it")
+    for key in (key for key in found if key.startswith(_TEMPLATES)):
+        if {key.removeprefix(one) for one in _TEMPLATES if key.startswith(one)}.isdisjoint(names):
+            draft.lost(where, f"{key}: no {_SECRET}NAME annotation goes with it: add that, with the path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +177,7 @@ def _convert_secret(name: str, found: Mapping[str, Any], frame: _Frame) -> bool:
             frame.where,
             f"the command that ran when {name} changed has no counterpart: restart with rolloutRestartTargets instead",
         )
-    kept = {str(found.get(f"{PREFIX}preserve-secret-case{suffix}", "")).lower() for suffix in ("", f"-{name}")}
-    file = str(found.get(f"{_INJECT}-file-{name}") or (name if "true" in kept else name.lower()))
+    file = _file(name, found)
     secret = _secret_name(draft.manifest, name)
     order = Order(
         auth_ref=frame.auth_ref,
@@ -171,13 +185,29 @@ def _convert_secret(name: str, found: Mapping[str, Any], frame: _Frame) -> bool:
             name=secret,
             create=True,
             overwrite=True,
-            transformation=shaping_of(templates={file.rpartition("/")[2]: read.text}),
+            transformation=shaping_of(templates={posixpath.basename(file): read.text}),
         ),
         refresh_after=_INTERVAL if read.target.key_value else "",
         parameters=read.parameters,
     )
     draft.add(resource_for(read.target, order, draft, frame.where), name=secret, namespace=frame.namespace)
     return True
+
+
+def _file(name: str, found: Mapping[str, Any]) -> str:
+    """The file that the agent writes, below its folder."""
+    kept = any(_is_true(found.get(f"{PREFIX}preserve-secret-case{suffix}")) for suffix in ("", f"-{name}"))
+    return str(found.get(f"{_INJECT}-file-{name}") or (name if kept else name.lower()))
+
+
+def _folder(name: str, found: Mapping[str, Any]) -> str:
+    """Where the Pod has that file."""
+    folder = str(found.get(f"{_VOLUME}-{name}") or found.get(_VOLUME) or "/vault/secrets")
+    return posixpath.normpath(posixpath.join(folder, posixpath.dirname(_file(name, found))))
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() in _TRUE
 
 
 def _plain(found: Mapping[str, Any]) -> str:
@@ -224,7 +254,7 @@ def _login(manifest: Manifest, found: Mapping[str, Any], draft: Draft, namespace
         service_account=str(pod.get("serviceAccountName") or pod.get("serviceAccount") or DEFAULT_ACCOUNT),
         mount=str(found.get(f"{PREFIX}auth-path") or KUBERNETES).strip("/").removeprefix("auth/"),
         namespace=str(found.get(f"{PREFIX}namespace") or ""),
-        skip_tls_verify=str(found.get(f"{PREFIX}tls-skip-verify", "")).lower() == "true",
+        skip_tls_verify=_is_true(found.get(f"{PREFIX}tls-skip-verify")),
         tls_server_name=str(found.get(f"{PREFIX}tls-server-name") or ""),
         ca_cert_secret_ref=str(found.get(f"{PREFIX}tls-secret") or ""),
     )

@@ -132,6 +132,11 @@ def _wanted(spec: Mapping[str, Any], draft: Draft) -> _Wanted:
         draft.lost_all(ref, {"property": "a secret within a field has no counterpart"}, f"{where}.extract")
         if _check_ref(ref, f"{where}.extract", draft) == "Base64":
             draft.lost(f"{where}.extract.decodingStrategy", "fields are decoded one by one: name them in templates")
+        if ref.get("conversionStrategy") == "Unicode":
+            draft.check(
+                f"{where}.extract.conversionStrategy",
+                "Unicode: keys are not rewritten; those with other characters than a Secret may have need templates",
+            )
         wanted.paths[str(ref.get("key", "")), str(ref.get("version") or "")] = None
         wanted.everything = True
     return wanted

@@ -15,11 +15,12 @@ from vso.cli.kubectl.manifest import Manifest, blocks, load, mapping
 from vso.cli.kubectl.migration.draft import Converted, Draft, Surroundings, name_of
 from vso.cli.kubectl.migration.login import KubernetesLogin, add_login
 from vso.cli.kubectl.migration.shaping import field_template, shaping_of
-from vso.cli.kubectl.migration.target import Order, Target, resource_for, target_of
+from vso.cli.kubectl.migration.target import Engine, Order, Target, resource_for, target_of
 
 GROUP: Final = "secrets-store.csi.x-k8s.io"
 _WHOLE: Final = "{{ .Secrets | toJson }}"
 _UTF8, _BASE64 = "utf-8", "base64"
+_GET: Final = "GET"
 _INTERVAL: Final = "2m"
 """How often the driver looks, unless it is told otherwise."""
 _PARAMETERS: Final = (
@@ -110,7 +111,7 @@ def _convert_secret(one: Mapping[str, Any], where: str, frame: _Frame) -> None:
     try:
         for entry in blocks(one, "data"):
             found, key = _object(entry, frame), str(entry.get("key", ""))
-            targets[target_of(str(found.get("secretPath", "")))] = mapping(found, "secretArgs")
+            _add_source(targets, found)
             text = _template(key, found)
             if text is None:
                 plain.append(key)
@@ -128,6 +129,7 @@ def _convert_secret(one: Mapping[str, Any], where: str, frame: _Frame) -> None:
     if _WHOLE in templates.values():
         draft.check(where, f"Secret {name} gets the fields of the secret as JSON, not Vault's whole answer")
     ((target, parameters),) = targets.items()
+    _check_methods(one, target, where, frame)
     order = Order(
         auth_ref=frame.auth_ref,
         destination=Destination(
@@ -143,6 +145,20 @@ def _convert_secret(one: Mapping[str, Any], where: str, frame: _Frame) -> None:
         parameters=parameters,
     )
     draft.add(resource_for(target, order, draft, where), name=name_of(name), namespace=frame.namespace)
+
+
+def _add_source(targets: dict[Target, Mapping[str, Any]], found: Mapping[str, Any]) -> None:
+    """Add where an object is read. Raises ValueError if it is there already, with other arguments."""
+    source, arguments = target_of(str(found.get("secretPath", ""))), mapping(found, "secretArgs")
+    if targets.setdefault(source, arguments) != arguments:
+        raise ValueError(f"it reads {found.get('secretPath')} with several secretArgs: split it")
+
+
+def _check_methods(one: Mapping[str, Any], target: Target, where: str, frame: _Frame) -> None:
+    """Note that a path is written to where the resource would read it; a certificate is asked for by writing."""
+    methods = {str(_object(entry, frame).get("method") or _GET).upper() for entry in blocks(one, "data")} - {_GET}
+    if methods and target.engine is not Engine.PKI:
+        frame.draft.lost(where, f"it is asked for by {', '.join(sorted(methods))}: set requestHTTPMethod in the result")
 
 
 def _object(entry: Mapping[str, Any], frame: _Frame) -> Mapping[str, Any]:

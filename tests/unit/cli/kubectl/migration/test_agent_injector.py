@@ -125,6 +125,30 @@ def test_the_place_of_the_files_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    "annotations", [{"secret__volume__path__db": "/etc/db"}, {"agent__inject__file__db": "../../etc/db/pw"}]
+)
+def test_a_place_of_one_file_is_told(annotations: Any) -> None:
+    """Each may be in a folder of its own, also by its name."""
+    [said] = to_check(migrated(injected(**annotations)))
+    assert "at /etc/db, and" in said
+
+
+def test_a_template_without_its_secret_is_listed() -> None:
+    """It would be lost beside those that are converted."""
+    given = injected(agent__inject__template__other="{{ 2 }}")
+    [*_, said] = [one for one in lost(migrated(given)) if "goes with it" in one]
+    assert f"{P}agent-inject-template-other: no" in said
+    assert not [one for one in lost(migrated(injected('{{ with secret "kv/data/a" }}{{ end }}'))) if "goes with" in one]
+
+
+@pytest.mark.parametrize("text", ["1", "t", "T", "TRUE", "True"])
+def test_whatever_the_injector_takes_for_true_is_true(text: str) -> None:
+    """Else the workload would be passed over without a word."""
+    result = migrated(injected(agent__inject=text, tls__skip__verify=text))
+    assert made(result)["VaultConnection shop/bao.example.org"]["spec"]["skipTLSVerify"] is True
+
+
+@pytest.mark.parametrize(
     ("path", "template", "kind", "spec"),
     [
         ("database/creds/web", "", "VaultDynamicSecret", {"mount": "database", "path": "creds/web"}),

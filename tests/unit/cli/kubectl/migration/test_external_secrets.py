@@ -587,3 +587,11 @@ def test_kinds_without_a_counterpart_are_listed(version: str, kind: str, said: s
     result = migrated({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": {}})
     assert said in lost(result)[0]
     assert result.objects == ()
+
+
+def test_keys_that_were_rewritten_are_told_to_stay() -> None:
+    """Unicode names are for what a Secret cannot have as a key."""
+    [said] = to_check(
+        migrated(store(), external(dataFrom=[{"extract": {"key": "a", "conversionStrategy": "Unicode"}}]))
+    )
+    assert said.startswith("spec.dataFrom[0].extract.conversionStrategy: Unicode: keys are not rewritten")

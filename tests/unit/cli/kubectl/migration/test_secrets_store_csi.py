@@ -211,3 +211,20 @@ def test_classes_that_disagree_on_one_login_are_listed() -> None:
     other = a_class(secrets=[{"secretName": "b", "data": [entry()]}], vaultSkipTLSVerify="true")
     (note,) = lost(migrated(a_class(), other))
     assert "VaultConnection shop/bao.example.org was made before with other settings" in note
+
+
+def test_one_path_with_several_arguments_is_no_single_read() -> None:
+    """The arguments of the last one would count for all."""
+    first: Json = {"objectName": "a", "secretPath": "pki/issue/web", "secretArgs": {"common_name": "a.example.org"}}
+    second: Json = {**first, "objectName": "b", "secretArgs": {"common_name": "b.example.org"}}
+    wanted: list[Json] = [{"secretName": "till", "data": [entry("a", "a"), entry("b", "b")]}]
+    result = migrated(a_class(first, second, secrets=wanted))
+    assert [one for one in lost(result) if "pki/issue/web with several secretArgs" in one]
+    assert not [one for one in made(result) if one.startswith("VaultPKISecret ")]
+
+
+@pytest.mark.parametrize(("path", "told"), [("aws/sts/web", True), ("pki/issue/web", False)])
+def test_a_write_is_listed_where_the_resource_would_read(path: str, *, told: bool) -> None:
+    """Nothing says so in the result."""
+    result = migrated(a_class({"objectName": "pw", "secretPath": path, "secretKey": "password", "method": "put"}))
+    assert any("asked for by PUT: set requestHTTPMethod" in one for one in lost(result)) is told
