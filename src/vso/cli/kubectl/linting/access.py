@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from vso.apis.merge import login_problems
 from vso.apis.meta import Key, Ref
@@ -18,8 +19,7 @@ _AUTH_REF: Final[Member] = ("spec", "vaultAuthRef")
 _CONNECTION_REF: Final[Member] = ("spec", "vaultConnectionRef")
 _GLOBAL_REF: Final[Member] = ("spec", "vaultAuthGlobalRef")
 _PERMISSIVE: Final = Policy(own_credentials=True, ambient_namespaces=("*",), credentials_directory="/")
-_NO_TLS: Final = "http://"
-_LOCAL: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+_LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def bad_reference(subject: Subject, bundle: Bundle) -> Iterator[Remark]:
@@ -115,12 +115,20 @@ def insecure_connection(subject: Subject, _: Bundle) -> Iterator[Remark]:
     connection = subject.has(VaultConnection)
     if connection is None:
         return
-    address = connection.spec.address
-    if address.startswith(_NO_TLS) and not address.startswith(_LOCAL):
+    if _is_open(connection.spec.address):
         yield remark(("spec", "address"), "tokens and secrets travel unencrypted", "use https")
     if connection.spec.skip_tls_verify:
         problem = "whoever answers at this address gets the operator's logins"
         yield remark(("spec", "skipTLSVerify"), problem, "name the CA with caCertSecretRef instead")
+
+
+def _is_open(address: str) -> bool:
+    """Whether what is sent to `address` can be read on the way."""
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return False  # told by another rule
+    return parts.scheme == "http" and parts.hostname not in _LOCAL
 
 
 def _references(subject: Subject) -> Iterator[tuple[Member, str]]:
