@@ -22,7 +22,7 @@ from vso.cli.kubectl.secret_kind import complete_name, kind_called, read_secret
 from vso.cli.kubectl.summary import reason_in
 from vso.cli.kubectl.target import Cluster, Target, cluster_options, run
 from vso.controllers import Claimant
-from vso.kube import Client, Gone, Modified, Patch
+from vso.kube import Client, Gone, KubeError, Modified, Patch
 
 _HELP: Final = f"""Have one secret synced now, and wait for what comes of it.
 
@@ -38,6 +38,8 @@ Examples:
 
 {EXIT_CODES}"""
 _TIMEOUT: Final = "30s"
+_PAUSE: Final = 1.0
+"""Seconds before a watch that was cut is made anew."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -138,6 +140,10 @@ async def _first(
                             return outcome
         except Gone:
             pass
+        except KubeError as exc:
+            if not exc.transient:
+                raise
+            await asyncio.sleep(_PAUSE)
         seen.append(await client.get(kind, key))
 
 
