@@ -1,11 +1,15 @@
 """What HashiCorp's chart gets wrong, one test for each defect; and what a wrong value is answered with."""
 
+import json
 import re
+import shutil
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
-from tests.support.chart import MISSING, F, Refused, at, render, template
+from tests.support.chart import CHART, MISSING, F, Refused, at, helm, render, template
 
 POD: Final = "spec template spec"
 MANAGER: Final = "controller.manager"
@@ -265,3 +269,17 @@ def test_roles_are_found_by_kind_and_by_the_name_of_the_role(listed: str, role: 
 def test_rendering_twice_gives_the_same_bytes(values: str) -> None:
     """A GitOps tool sees no difference where there is none."""
     assert template(values) == template(values)
+
+
+def test_it_may_be_a_dependency_of_another_chart(tmp_path: Path) -> None:
+    """Helm then adds `global` to the values, and the condition is one of them by custom."""
+    name = "vault-secrets-operator"
+    dependency = {"name": name, "version": "*", "condition": f"{name}.enabled"}
+    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(json.dumps(parent))
+    shutil.copytree(CHART, tmp_path / "charts" / name)
+    for values in ({}, {name: {"enabled": True}, "global": {"region": "north"}}):
+        done = helm("template", "r", str(tmp_path), "--values=-", values=json.dumps(values))
+        assert done.returncode == 0, done.stderr
+        kinds = [one["kind"] for one in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if one]
+        assert kinds.count("Deployment") == 1
