@@ -255,6 +255,43 @@ def test_an_uninstall_keeps_to_the_scope_and_may_revoke() -> None:
     assert at(render(own).job("pdcc"), f"{POD} volumes") == MISSING
 
 
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        (["--operator-class=blue", "--zap-log-level=5"], ["--operator-class=blue"]),
+        (["-watch-namespaces", "a,b", "--unknown", "c"], ["-watch-namespaces", "a,b"]),
+        (
+            ["--namespace-selector", "a=b", "--operator-class", "x"],
+            ["--namespace-selector", "a=b", "--operator-class", "x"],
+        ),
+    ],
+)
+def test_an_uninstall_keeps_to_a_scope_of_extra_arguments(extra: list[str], kept: list[str]) -> None:
+    """Or it would free the resources of another installation; no other argument, good or bad, is of use to it."""
+    values = {"controller.operatorClass": "red", f"{MANAGER}.extraArgs": extra}
+    args = [one for one in args_of_uninstall(values)[2:] if one != "--operator-class=red"]
+    assert args == kept
+    assert ("--operator-class=red" in args_of_uninstall(values)) == ("operator-class" not in "".join(extra))
+
+
+def test_an_uninstall_has_the_variables_of_the_operator() -> None:
+    """They may narrow its scope too, or tell the way to the API server."""
+    env = [{"name": "VSO_WATCH_NAMESPACES", "value": "a"}]
+    assert render({f"{MANAGER}.extraEnv": env}).job("pdcc", f"{POD} containers 0 env") == env
+
+
+@pytest.mark.parametrize("volume", [{"name": "tmp"}, {"name": "scratch", "mountPath": "/tmp/"}])
+def test_an_uninstall_takes_no_name_or_place_twice(volume: dict[str, str]) -> None:
+    """The API server would refuse the Job, and nobody could uninstall."""
+    values = {f"{MANAGER}.volumes": [{**volume, "emptyDir": {}}], "controller.revokeOnUninstall": True}
+    rendered = render(values)
+    for pod in (rendered.job("pdcc", POD), rendered.pod()):
+        names = [one["name"] for one in pod["volumes"]]
+        places = [one["mountPath"].rstrip("/") for one in pod["containers"][0].get("volumeMounts") or ()]
+        assert len(set(names)) == len(names)
+        assert len(set(places)) == len(places)
+
+
 def args_of_uninstall(values: dict[str, Any]) -> list[str]:
     """Arguments of the Job."""
     found: list[str] = render(values).job("pdcc", f"{POD} containers 0 args")

@@ -24,6 +24,18 @@
 {{- include "vso.flag" (list "operator-class" .Values.controller.operatorClass .) }}
 {{- end }}
 
+{{/* The same for a Job, which has no other extraArgs: one that the operator cannot start with must not keep it from removal. */}}
+{{- define "vso.scopeArgsOfJob" -}}
+{{- include "vso.scopeArgs" . }}
+{{- $follows := false }}
+{{- range .Values.controller.manager.extraArgs }}
+{{- if or $follows (regexMatch "^--?(watch-namespaces|namespace-selector|operator-class)(=|$)" .) }}
+- {{ . | quote }}
+{{- $follows = and (not $follows) (not (contains "=" .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "vso.backoffArgs" -}}
 - --backoff-initial-interval={{ .initialInterval }}
 - --backoff-max-interval={{ .maxInterval }}
