@@ -110,6 +110,7 @@ REQUIRED: Final[list[tuple[dict[str, Any], str]]] = [
         "set only one of them",
     ),
     ({"metrics.mode": "off", "telemetry.serviceMonitor.enabled": True}, "there is nothing to monitor"),
+    ({"metrics.mode": "off", "telemetry.prometheusRule.enabled": True}, "there is nothing to monitor"),
     ({f"{MANAGER}.image.repository": "docker.io/hashicorp/vault-secrets-operator"}, "--reset-then-reuse-values"),
 ]
 

@@ -7,7 +7,7 @@
 {{- if and $controller.watchNamespaces $controller.namespaceSelector }}
 {{- fail "controller.watchNamespaces and controller.namespaceSelector exclude each other: a selector needs to read the namespaces of the whole cluster" }}
 {{- end }}
-{{- if and $controller.manager.revokeOnShutdown (not (has $controller.manager.clientCache.persistenceModel (list "" "none"))) }}
+{{- if and $controller.manager.revokeOnShutdown (not (has ($controller.manager.clientCache.persistenceModel | default "") (list "" "none"))) }}
 {{- fail "controller.manager.revokeOnShutdown revokes the logins that controller.manager.clientCache.persistenceModel keeps: set only one of them" }}
 {{- end }}
 {{- range $controller.manager.volumes }}
@@ -21,7 +21,7 @@
 {{- if and .Values.telemetry.podMonitor.enabled (has (include "vso.metricsMode" .) (list "protected" "proxy")) (not .Values.telemetry.podMonitor.tokenSecret) }}
 {{- fail "telemetry.podMonitor.tokenSecret is needed: a PodMonitor cannot use Prometheus' own token, and metrics are protected" }}
 {{- end }}
-{{- if and (or .Values.telemetry.podMonitor.enabled .Values.telemetry.serviceMonitor.enabled) (eq (include "vso.metricsMode" .) "off") }}
+{{- if and (or .Values.telemetry.podMonitor.enabled .Values.telemetry.serviceMonitor.enabled .Values.telemetry.prometheusRule.enabled) (eq (include "vso.metricsMode" .) "off") }}
 {{- fail "telemetry: metrics.mode is off, so there is nothing to monitor" }}
 {{- end }}
 {{- end }}
