@@ -14,7 +14,7 @@ from tools.chart import Value, values
 
 _DURATION: Final = r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+"
 _DEFINITIONS: Final = {
-    "duration": {"type": "string", "pattern": f"^(0|{_DURATION})$"},
+    "duration": {"anyOf": [{"type": "string", "pattern": f"^(0|{_DURATION})$"}, {"const": 0}]},
     "optionalDuration": {"type": "string", "pattern": f"^(0|{_DURATION})?$"},
 }
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.support.chart import CHART, MISSING, F, Refused, at, helm, render, template
+from vso.cli.manager import read_flags
 
 POD: Final = "spec template spec"
 MANAGER: Final = "controller.manager"
@@ -159,6 +160,101 @@ def test_a_value_may_be_reset_by_null() -> None:
     context = render({"controller.podSecurityContext": {"runAsUser": None, "runAsGroup": None}})
     assert context.pod("securityContext") == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert render({f"{MANAGER}.logging.level": None}).args()[9] == "--zap-time-encoding=rfc3339"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            f"{MANAGER}.backoffOnSecretSourceError.{one}"
+            for one in ("initialInterval", "maxInterval", "maxElapsedTime")
+        ),
+        *(f"{MANAGER}.policy.{one}" for one in ("allowedAuthMethods", "enforceDefaultAllowedNamespaces")),
+        *(f"{MANAGER}.kubeClient.qps", f"{MANAGER}.refresh.minInterval", f"{MANAGER}.logging.stacktraceLevel"),
+    ],
+)
+def test_a_value_that_is_reset_leaves_its_flag_out(name: str) -> None:
+    """So that the operator's default counts: an empty duration would not start, an empty policy would not protect."""
+    ours, args = render().args(), render({name: None}).args()
+    assert set(args) <= set(ours)
+    assert len(read_flags(args)) == len(args)
+
+
+def test_default_globals_stay_allowed_where_the_value_is_reset() -> None:
+    """As in the original, which leaves the flag out then."""
+    value = f"{MANAGER}.globalVaultAuthOptions.allowDefaultGlobals"
+    assert render({value: None}).args() == render().args()
+
+
+@pytest.mark.parametrize("name", ["nodeSelector", "tolerations", "driver.securityContext", "driver.logging.level"])
+def test_the_csi_driver_can_do_without(name: str) -> None:
+    """What is reset is the same as empty."""
+    assert render({"csi.enabled": True, f"csi.{name}": None}).all("DaemonSet")
+
+
+def test_logins_may_be_revoked_where_the_model_of_their_cache_is_reset() -> None:
+    """Which is the same as `none`."""
+    assert (
+        "--revoke-on-shutdown=true"
+        in render({f"{MANAGER}.revokeOnShutdown": True, f"{CACHE}.persistenceModel": None}).args()
+    )
+
+
+@pytest.mark.parametrize(("missing", "there"), [(None, 1), (2, None)])
+def test_one_bound_of_the_budget_may_be_reset(missing: int | None, there: int | None) -> None:
+    """Beside the other."""
+    budget = {"enabled": True, "maxUnavailable": missing, "minAvailable": there}
+    spec = render({"controller.replicas": 3, "controller.podDisruptionBudget": budget}).get("PodDisruptionBudget")[
+        "spec"
+    ]
+    assert (spec.get("maxUnavailable"), spec.get("minAvailable")) == (missing, there)
+
+
+def test_a_duration_may_be_the_number_zero() -> None:
+    """The one that Go takes without a unit, and the original's chart as well."""
+    values = {f"{MANAGER}.backoffOnSecretSourceError.maxElapsedTime": 0}
+    assert "--backoff-max-elapsed-time=0" in render(values).args()
+
+
+@pytest.mark.parametrize(("value", "flag"), [("qps", "--kube-client-qps"), ("burst", "--kube-client-burst")])
+def test_an_extra_argument_wins_over_the_same_flag_of_a_value(value: str, flag: str) -> None:
+    """Of two, the operator takes the last."""
+    args = render({f"{MANAGER}.kubeClient.{value}": 10, f"{MANAGER}.extraArgs": [f"{flag}=20"]}).args()
+    assert read_flags(args)[flag] == "20"
+
+
+def test_names_fit_where_the_release_has_a_long_one() -> None:
+    """A Service, and a Job's Pods, have 63 characters; monitors expect the Service's name in the certificate."""
+    release = "a-release-with-a-name-of-some-length-and-of-forty-ni"
+    rendered = render({"telemetry.serviceMonitor.enabled": True, "metrics.certificateSecret": "c"}, release=release)
+    service = rendered.get("Service")["metadata"]["name"]
+    assert service.endswith("-metrics-service")
+    assert len(service) <= 63
+    tls = at(rendered.get("ServiceMonitor"), "spec endpoints 0 tlsConfig")
+    assert tls["serverName"] == f"{service}.vault-system.svc"
+
+
+@pytest.mark.parametrize(
+    ("method", "login", "added"),
+    [
+        ("kubernetes", {"role": "r", "serviceAccount": "transit"}, ["transit"]),
+        ("jwt", {"role": "r"}, ["default"]),
+        ("jwt", {"role": "r", "secretRef": "token"}, []),
+        ("aws", {"role": "r", "irsaServiceAccount": "irsa"}, ["irsa"]),
+        ("gcp", {"role": "r", "workloadIdentityServiceAccount": "wi"}, ["wi"]),
+        ("appRole", {"roleId": "r"}, []),
+    ],
+)
+def test_the_account_that_encrypts_logins_may_have_tokens(method: str, login: dict[str, str], added: list[str]) -> None:
+    """Whatever it logs in by; and no other."""
+    encryption = {"keyName": "k", "transitMount": "t", "method": method, method: login}
+    names = {"rbac.serviceAccountTokens.resourceNames": ["app"]}
+    rendered = render(
+        {**names, f"{CACHE}.persistenceModel": "direct-encrypted", f"{CACHE}.storageEncryption": encryption}
+    )
+    rules = rendered.get("ClusterRole", f"{F}-manager-role")["rules"]
+    (found,) = [one for one in rules if one["resources"] == ["serviceaccounts/token"]]
+    assert found["resourceNames"] == ["app", *added]
 
 
 def test_hooks_keep_to_the_affinity_of_the_operator() -> None:

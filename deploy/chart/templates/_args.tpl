@@ -37,9 +37,15 @@
 {{- end }}
 
 {{- define "vso.backoffArgs" -}}
+{{- if not (kindIs "invalid" .initialInterval) }}
 - --backoff-initial-interval={{ .initialInterval }}
+{{- end }}
+{{- if not (kindIs "invalid" .maxInterval) }}
 - --backoff-max-interval={{ .maxInterval }}
+{{- end }}
+{{- if not (kindIs "invalid" .maxElapsedTime) }}
 - --backoff-max-elapsed-time={{ .maxElapsedTime }}
+{{- end }}
 {{- if not (kindIs "invalid" .multiplier) }}
 - --backoff-multiplier={{ printf "%.2f" (float64 .multiplier) }}
 {{- end }}
@@ -77,20 +83,16 @@
 {{- if $manager.globalTransformationOptions.excludeRaw }}
 - --global-transformation-options=exclude-raw
 {{- end }}
-- --global-vault-auth-options={{ if $manager.globalVaultAuthOptions.allowDefaultGlobals }}allow-default-globals{{ end }}
-{{ include "vso.backoffArgs" $manager.backoffOnSecretSourceError }}
+- --global-vault-auth-options={{ if ne (toString $manager.globalVaultAuthOptions.allowDefaultGlobals) "false" }}allow-default-globals{{ end }}
+{{- include "vso.backoffArgs" $manager.backoffOnSecretSourceError }}
 {{- include "vso.flag" (list "zap-log-level" (include "vso.logLevel" ($manager.logging.level | default "")) .) }}
 {{- include "vso.flag" (list "zap-time-encoding" $manager.logging.timeEncoding .) }}
 {{- include "vso.flag" (list "zap-stacktrace-level" $manager.logging.stacktraceLevel .) }}
 {{- range $manager.extraArgs }}
 - {{ . | quote }}
 {{- end }}
-{{- if not (kindIs "invalid" $manager.kubeClient.qps) }}
-- --kube-client-qps={{ include "vso.text" $manager.kubeClient.qps }}
-{{- end }}
-{{- if not (kindIs "invalid" $manager.kubeClient.burst) }}
-- --kube-client-burst={{ int64 $manager.kubeClient.burst }}
-{{- end }}
+{{- include "vso.flag" (list "kube-client-qps" $manager.kubeClient.qps .) }}
+{{- include "vso.flag" (list "kube-client-burst" $manager.kubeClient.burst .) }}
 {{- include "vso.ownArgs" . }}
 {{- end }}
 
@@ -114,7 +116,7 @@
 {{- if $manager.policy.allowOwnCredentials }}
 {{- include "vso.flag" (list "allow-own-credentials" "true" .) }}
 {{- end }}
-{{- if not $manager.policy.enforceDefaultAllowedNamespaces }}
+{{- if eq (toString $manager.policy.enforceDefaultAllowedNamespaces) "false" }}
 {{- include "vso.flag" (list "enforce-default-allowed-namespaces" "false" .) }}
 {{- end }}
 {{- include "vso.flag" (list "credentials-directory" $manager.credentialsDirectory .) }}

@@ -20,6 +20,11 @@
 {{- printf "%s-%s" (first .) (include "vso.fullname" (last .)) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Name of the Service, which must fit into a label of the DNS. */}}
+{{- define "vso.metricsService" -}}
+{{ include "vso.fullname" . | trunc 47 | trimSuffix "-" }}-metrics-service
+{{- end }}
+
 {{- define "vso.account" -}}
 {{ include "vso.fullname" . }}-controller-manager
 {{- end }}
@@ -70,11 +75,11 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* A scalar as text; numbers of a values file are floats, which Go would write as 1e+06. */}}
+{{/* A scalar as text, null as none; numbers of a values file are floats, which Go would write as 1e+06. */}}
 {{- define "vso.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{ int64 . }}
-{{- else -}}
+{{- else if not (kindIs "invalid" .) -}}
 {{ . }}
 {{- end }}
 {{- end }}
@@ -146,7 +151,12 @@ affinity:
 {{- $names := .Values.rbac.serviceAccountTokens.resourceNames }}
 {{- $cache := .Values.controller.manager.clientCache }}
 {{- if and $names (eq $cache.persistenceModel "direct-encrypted") }}
-{{- $names = append $names ($cache.storageEncryption.kubernetes.serviceAccount | default (include "vso.account" .)) | uniq }}
+{{- $login := get $cache.storageEncryption $cache.storageEncryption.method }}
+{{- $own := ternary (include "vso.account" .) "" (eq $cache.storageEncryption.method "kubernetes") }}
+{{- $account := coalesce $login.serviceAccount $login.irsaServiceAccount $login.workloadIdentityServiceAccount $own }}
+{{- if and $account (not (and $login.secretRef (eq $cache.storageEncryption.method "jwt"))) }}
+{{- $names = append $names $account | uniq }}
+{{- end }}
 {{- end }}
 {{- toJson $names }}
 {{- end }}
@@ -157,7 +167,7 @@ affinity:
 {{- if first . }}
 {{- toYaml (first .) }}
 {{- else if and $root.Values.metrics.certificateSecret (eq (include "vso.metricsMode" $root) "protected") -}}
-serverName: {{ include "vso.fullname" $root }}-metrics-service.{{ $root.Release.Namespace }}.svc
+serverName: {{ include "vso.metricsService" $root }}.{{ $root.Release.Namespace }}.svc
 ca:
   secret:
     name: {{ $root.Values.metrics.certificateSecret }}
