@@ -189,8 +189,8 @@ def _endpoint() -> dict[str, Any]:
 
 
 def _selector() -> dict[str, Any]:
-    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": "controller-manager"}
-    return {"selector": {"matchLabels": labels}}
+    """By the label that Service and Pods have in the kustomize layout as well as in the chart."""
+    return {"selector": {"matchLabels": {"control-plane": "controller-manager"}}}
 
 
 def _service_monitor() -> Mapping[str, Any]:

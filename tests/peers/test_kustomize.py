@@ -153,4 +153,22 @@ def test_the_monitor_finds_the_service() -> None:
     assert monitor["metadata"]["namespace"] == service["metadata"]["namespace"] == NAMESPACE
     assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
     assert at(monitor, "spec endpoints 0 tlsConfig insecureSkipVerify") is not MISSING
+    assert at(monitor, "spec endpoints 0 honorLabels") is True
     assert not [one for one in build("default") if one["kind"] == "ServiceMonitor"]
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "labels", "ports"),
+    [
+        ("service-monitor.yaml", "Service", "metadata labels", "spec ports"),
+        ("pod-monitor.yaml", "Deployment", "spec template metadata labels", f"{CONTAINER} ports"),
+    ],
+)
+def test_the_monitors_without_the_chart_find_what_they_scrape(file: str, kind: str, labels: str, ports: str) -> None:
+    """In this layout, for which they are there, and in the chart's."""
+    spec = yaml.safe_load((ROOT.parent / "alerts" / file).read_text())["spec"]
+    (endpoint,) = spec.get("endpoints") or spec["podMetricsEndpoints"]
+    (ours,) = [one for one in build("default") if one["kind"] == kind]
+    for target in (ours, render().get(kind)):
+        assert spec["selector"]["matchLabels"].items() <= at(target, labels).items()
+        assert endpoint["port"] in [one["name"] for one in at(target, ports)]
