@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -255,6 +256,59 @@ def test_the_account_that_encrypts_logins_may_have_tokens(method: str, login: di
     rules = rendered.get("ClusterRole", f"{F}-manager-role")["rules"]
     (found,) = [one for one in rules if one["resources"] == ["serviceaccounts/token"]]
     assert found["resourceNames"] == ["app", *added]
+
+
+@pytest.mark.parametrize("name", ["2026", "on"])
+def test_names_that_yaml_reads_as_something_else_stay_text(name: str) -> None:
+    """All of them are names that Kubernetes allows; a number or a boolean in their place is refused."""
+    volume = {"name": name, "mountPath": "/data", "emptyDir": {}}
+    monitors = {
+        f"telemetry.{one}.enabled": True for one in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")
+    }
+    values = {
+        **monitors,
+        "telemetry.podMonitor.tokenSecret": name,
+        "metrics.certificateSecret": name,
+        "nameOverride": name,
+        "controller.watchNamespaces": [name],
+        f"{MANAGER}.volumes": [volume],
+        "controller.priorityClassName": name,
+        "controller.replicas": 2,
+        "controller.podDisruptionBudget.enabled": True,
+        "networkPolicy.enabled": True,
+        "csi.enabled": True,
+        "controller.revokeOnUninstall": True,
+    }
+    for one in render(values, release=name, namespace=name).objects:
+        found = {where: value for where, value in scalars(one) if where.split()[-1] in NAMED}
+        mistaken = {where: value for where, value in found.items() if not isinstance(value, str)}
+        assert not mistaken, one["kind"]
+
+
+NAMED: Final = frozenset(
+    {"name", "namespace", "secretName", "priorityClassName", "app.kubernetes.io/name", "app.kubernetes.io/instance"}
+)
+"""Fields that names stand in."""
+
+
+def scalars(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in an object that is no map and no list, with the words of the way to it."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from scalars(part, f"{where} {key}")
+    else:
+        yield where, value
+
+
+def test_parameters_and_headers_may_have_any_name() -> None:
+    """One with a colon, and one that YAML would take for a boolean."""
+    texts = {"no": "yes", "a: b": "c"}
+    connection = {"enabled": True, "address": "https://vault", "headers": texts}
+    login = {"enabled": True, "kubernetes": {"role": "r"}, "headers": texts, "params": texts}
+    rendered = render({"defaultVaultConnection": connection, "defaultAuthMethod": login})
+    assert rendered.get("VaultConnection")["spec"]["headers"] == texts
+    assert rendered.get("VaultAuth")["spec"]["headers"] == texts
+    assert rendered.get("VaultAuth")["spec"]["params"] == texts
 
 
 def test_hooks_keep_to_the_affinity_of_the_operator() -> None:

@@ -29,13 +29,13 @@ mount: {{ $auth.mount | quote }}
 {{- with $auth.headers }}
 headers:
   {{- range $name, $value := . }}
-  {{ $name }}: {{ include "vso.text" $value | quote }}
+  {{ $name | quote }}: {{ include "vso.text" $value | quote }}
   {{- end }}
 {{- end }}
 {{- with $auth.params }}
 params:
   {{- range $name, $value := . }}
-  {{ $name }}: {{ include "vso.text" $value | quote }}
+  {{ $name | quote }}: {{ include "vso.text" $value | quote }}
   {{- end }}
 {{- end }}
 {{- end }}

@@ -30,8 +30,8 @@
 {{- end }}
 
 {{- define "vso.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "vso.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "vso.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Labels of an object: (list component $). */}}
@@ -88,7 +88,7 @@ imagePullSecrets:
 {{- define "vso.env" -}}
 {{- range . }}
 {{- if hasKey . "value" }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   value: {{ include "vso.text" .value | quote }}
 {{- else }}
 - {{ toYaml . | nindent 2 | trim }}
@@ -99,7 +99,7 @@ imagePullSecrets:
 {{/* What is common to the Pods of the operator and of its hooks. */}}
 {{- define "vso.placement" -}}
 {{- with .Values.controller.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.controller.nodeSelector }}
 nodeSelector:
@@ -125,8 +125,8 @@ affinity:
 {{- define "vso.volumeMounts" -}}
 {{- range .Values.controller.manager.volumes }}
 {{- if .mountPath }}
-- name: {{ .name }}
-  mountPath: {{ .mountPath }}
+- name: {{ .name | quote }}
+  mountPath: {{ .mountPath | quote }}
   {{- if .readOnly }}
   readOnly: true
   {{- end }}
@@ -170,7 +170,7 @@ affinity:
 serverName: {{ include "vso.metricsService" $root }}.{{ $root.Release.Namespace }}.svc
 ca:
   secret:
-    name: {{ $root.Values.metrics.certificateSecret }}
+    name: {{ $root.Values.metrics.certificateSecret | quote }}
     key: ca.crt
 {{- else -}}
 insecureSkipVerify: true

@@ -11,7 +11,7 @@ kind: {{ $kind }}
 metadata:
   name: {{ $prefix }}-role
   {{- with $namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "vso.labels" (list "rbac" $root) | nindent 4 }}
@@ -24,7 +24,7 @@ kind: {{ $kind }}Binding
 metadata:
   name: {{ $prefix }}-rolebinding
   {{- with $namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "vso.labels" (list "rbac" $root) | nindent 4 }}
@@ -35,7 +35,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "vso.account" $root }}
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ $root.Release.Namespace | quote }}
 {{ end }}
 
 {{/* Rules of the ClusterRole. */}}
