@@ -78,7 +78,7 @@ ROWS: Final = (
             Panel(
                 title="Leaders",
                 help="One, or nobody syncs.",
-                queries=[("sum(leader_election_master_status)", "")],
+                queries=[("sum(leader_election_master_status and on (instance) vso_build_info)", "")],
                 form="stat",
                 expect=1,
             ),

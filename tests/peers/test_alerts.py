@@ -20,6 +20,8 @@ _LOGINS: Final = (
 _ORPHANS: Final = (
     'vso_orphaned_resources{kind="VaultAuth",namespace="team",missing="VaultConnection",reason="not_found"}'
 )
+_OURS: Final = {f'vso_build_info{{job="vso",instance="{one}"}}': "1x40" for one in "ab"}
+"""By which a replica of this operator is told from what else Prometheus scrapes."""
 _BY_NAME: Final[Mapping[str, Alert]] = {alert.name: alert for alert in ALERTS}
 
 
@@ -43,10 +45,14 @@ CASES: Final[Mapping[str, Case]] = {
     ),
     "VaultSecretsOperatorHasNoLeader": Case(
         firing={
+            **_OURS,
             'leader_election_master_status{name="lease",job="vso",instance="a"}': "1 0x10",
             'leader_election_master_status{name="lease",job="vso",instance="b"}': "0 0x10",
         },
         quiet={
+            **_OURS,
+            # Another operator, of which nobody leads.
+            'leader_election_master_status{name="theirs",job="theirs",instance="a"}': "0x30",
             # The lead changes hands, with a minute in between.
             'leader_election_master_status{name="lease",job="vso",instance="a"}': "1 0 0x10",
             'leader_election_master_status{name="lease",job="vso",instance="b"}': "0 0 1x10",
@@ -102,8 +108,16 @@ CASES: Final[Mapping[str, Case]] = {
         labels={"verb": "patch", "resource": "secrets", "code": "403"},
     ),
     "VaultSecretsOperatorWorkerStuck": Case(
-        firing={'workqueue_longest_running_processor_seconds{controller="vaultauth",job="vso"}': "0 120x9"},
-        quiet={'workqueue_longest_running_processor_seconds{controller="vaultauth",job="vso"}': "59x30"},
+        firing={
+            **_OURS,
+            'workqueue_longest_running_processor_seconds{controller="vaultauth",job="vso",instance="a"}': "0 120x9",
+        },
+        quiet={
+            **_OURS,
+            'workqueue_longest_running_processor_seconds{controller="vaultauth",job="vso",instance="a"}': "59x30",
+            # Of the cluster's own controllers.
+            'workqueue_longest_running_processor_seconds{name="job",job="theirs",instance="a"}': "600x30",
+        },
         minute=2,
         labels={"controller": "vaultauth", "job": "vso"},
         value="2m 0s",
