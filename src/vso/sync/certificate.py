@@ -3,7 +3,6 @@
 Source: behaviour.md sections 7.3 and 7.4. Times are Unix seconds.
 """
 
-import re
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from vso.vault import Certificate
+from vso.vault import Certificate, certificates_in
 
 TLS_TYPE: Final = "kubernetes.io/tls"
 _SHARE: Final = 0.1
@@ -19,7 +18,6 @@ _SHARE: Final = 0.1
 _MOST: Final = 0.9
 """Largest share of the lifetime that an offset may have: a certificate is used for a while before the next one."""
 _SPREAD: Final = 0.1
-_BLOCK: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _PLACES: Final = ("certificate", "tls.crt")
 
 
@@ -83,7 +81,7 @@ def compose(rendered: Mapping[str, bytes], issued: Certificate, *, tls: bool) ->
         data["ca_chain"] = "\n".join(issued.ca_chain).encode()
     if not tls:
         return data
-    certificates = _BLOCK.findall(issued.certificate.reveal()) or [issued.certificate.reveal()]
+    certificates = certificates_in(issued.certificate.reveal()) or [issued.certificate.reveal()]
     chain = issued.ca_chain or ((issued.issuing_ca,) if issued.issuing_ca else ())
     certificates += [one for one in chain if one.strip() not in certificates]
     data["tls.crt"] = "\n".join(certificates).encode()

@@ -5,13 +5,12 @@ keys hidden with SHA-1 as the JDK does it, and a SHA-1 over everything with the 
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from vso.base import Sensitive
 from vso.sync.errors import RenderError
-from vso.vault import Certificate
+from vso.vault import Certificate, certificates_in
 
 ALIAS: Final = "certificate"
 """Name of the one entry."""
@@ -20,7 +19,6 @@ _VERSION: Final = 2
 _PRIVATE_KEY_ENTRY: Final = 1
 _WHITENER: Final = b"Mighty Aphrodite"
 _SALT: Final = 20
-_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _KEY_PROTECTOR: Final = bytes.fromhex("300e060a2b060104012a021101010500")
 """AlgorithmIdentifier 1.3.6.1.4.1.42.2.17.1.1 (Sun's key protector) without parameters, DER."""
 
@@ -36,8 +34,8 @@ def keystore(form: str, issued: Certificate, password: Sensitive[bytes], *, salt
     from cryptography.hazmat.primitives.serialization import pkcs12
 
     try:
-        text = "\n".join([issued.certificate.reveal(), *issued.ca_chain]).encode()
-        chain = [x509.load_pem_x509_certificate(one) for one in dict.fromkeys(_BLOCK.findall(text))]
+        text = "\n".join([issued.certificate.reveal(), *issued.ca_chain])
+        chain = [x509.load_pem_x509_certificate(one.encode()) for one in dict.fromkeys(certificates_in(text))]
         key = serialization.load_pem_private_key(issued.private_key.reveal().encode(), None)
     except ValueError as exc:
         raise RenderError("keystores are made from PEM: leave spec.format and spec.privateKeyFormat unset") from exc

@@ -56,6 +56,7 @@ from vso.vault.login import login
 from vso.vault.mask import mask_credentials
 from vso.vault.operation import Operation, operation_of
 from vso.vault.path import normal_path
+from vso.vault.pem import certificates_in
 from vso.vault.pki import (
     Certificate,
     PKIRequest,
@@ -135,6 +136,7 @@ __all__ = [
     "VaultRequestSeen",
     "WrongEngine",
     "capabilities_self",
+    "certificates_in",
     "decode_response",
     "decrypt",
     "encrypt",

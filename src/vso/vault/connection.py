@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from vso.vault.auth.method import ClientCertificate, MissingCredential
 from vso.vault.errors import InvalidConnection
+from vso.vault.pem import certificates_in
 
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+")
 _PORTS: Final = {"http": 80, "https": 443}
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -137,7 +137,7 @@ def _in_memory(text: str) -> Iterator[str]:
 def _trust(context: ssl.SSLContext, pem: str) -> None:
     found = 0
     # One by one: comments between them may be of any encoding, and one bad block does not spoil the others.
-    for block in _CERTIFICATE.findall(pem):
+    for block in certificates_in(pem):
         try:
             context.load_verify_locations(cadata=block)
         except (ssl.SSLError, ValueError):

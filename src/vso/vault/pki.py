@@ -17,11 +17,11 @@ from vso.base import Sensitive
 from vso.vault.envelope import no_data
 from vso.vault.errors import BadAnswer, CertificateNotFound, Invalid
 from vso.vault.path import normal_path
+from vso.vault.pem import certificates_in
 from vso.vault.response import Response
 from vso.vault.transport import Call, Transport
 
 _ISSUE: Final = "issue"
-_PEM: Final = "-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +181,7 @@ def parse_certificate(response: Response, path: str) -> Certificate:
 def _readable(certificate: str) -> bool:
     """Whether it is a certificate, as PEM, within a bundle, or as DER in base64."""
     try:
-        _, begin, rest = certificate.partition(_PEM)
-        content = begin + rest if begin else b64decode(certificate, validate=True)
+        content = "\n".join(certificates_in(certificate)) or b64decode(certificate, validate=True)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content)
     except (ssl.SSLError, ValueError, binascii.Error):
         return False

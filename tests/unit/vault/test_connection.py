@@ -55,7 +55,14 @@ def test_messages_show_the_address_without_user_information() -> None:
     assert connection.base == "https://me:hunter2@vault:8200/prefix"
 
 
-@pytest.mark.parametrize("pem", ["x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "x",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\n\ufffd\n-----END CERTIFICATE-----",
+    ],
+)
 def test_a_ca_without_a_certificate_is_refused(pem: str) -> None:
     """Unless verification is skipped: then it is not looked at (behaviour.md section 2.3)."""
     with pytest.raises(InvalidConnection, match="no valid certificates found in CA cert data"):

@@ -150,6 +150,10 @@ def test_a_certificate_may_be_der_or_within_a_bundle(pem: str) -> None:
         ({"certificate": "hunter2"}, "Invalid Vault secret data, certificate cannot be read"),
         ({"certificate": "aHVudGVyMg=="}, "Invalid Vault secret data, certificate cannot be read"),
         (
+            {"certificate": "-----BEGIN CERTIFICATE-----\nhünter2\n-----END CERTIFICATE-----\n"},
+            "Invalid Vault secret data, certificate cannot be read",
+        ),
+        (
             {"certificate": "-----BEGIN CERTIFICATE-----\nhunter2\n-----END CERTIFICATE-----\n"},
             "Invalid Vault secret data, certificate cannot be read",
         ),
