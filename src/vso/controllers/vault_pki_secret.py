@@ -336,6 +336,13 @@ class VaultPKISecretReconciler:
                 raise CredentialMissing(
                     f"spec.extensions.keystores: Secret {key} has no key {ref.key!r} with a password: create it"
                 )
+            try:
+                password.decode()
+            except UnicodeDecodeError:
+                raise CredentialMissing(
+                    f"spec.extensions.keystores: key {ref.key!r} of Secret {key} is no text, as the password of a "
+                    "keystore must be: write it in UTF-8"
+                ) from None
             found.append(Sensitive(password))
         return found
 

@@ -19,6 +19,7 @@ _VERSION: Final = 2
 _PRIVATE_KEY_ENTRY: Final = 1
 _WHITENER: Final = b"Mighty Aphrodite"
 _SALT: Final = 20
+_NO_PEM: Final = "keystores are made from PEM: leave spec.format and spec.privateKeyFormat unset"
 _KEY_PROTECTOR: Final = bytes.fromhex("300e060a2b060104012a021101010500")
 """AlgorithmIdentifier 1.3.6.1.4.1.42.2.17.1.1 (Sun's key protector) without parameters, DER."""
 
@@ -26,10 +27,12 @@ _KEY_PROTECTOR: Final = bytes.fromhex("300e060a2b060104012a021101010500")
 def keystore(form: str, issued: Certificate, password: Sensitive[bytes], *, salt: bytes, now: int) -> bytes:
     """A keystore in the form "pkcs12" or "jks" with key and chain of `issued`.
 
-    `salt` are at least 20 random bytes, `now` Unix seconds, for JKS. Raises RenderError if the certificate came in
-    another form than PEM, or for an unknown form.
+    `password` is UTF-8 and not empty. `salt` are at least 20 random bytes, `now` Unix seconds, for JKS. Raises
+    RenderError if certificate or key came in another form than plain PEM, for what PKCS12 cannot hold, or for an
+    unknown form.
     """
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.serialization import pkcs12
 
@@ -37,15 +40,18 @@ def keystore(form: str, issued: Certificate, password: Sensitive[bytes], *, salt
         text = "\n".join([issued.certificate.reveal(), *issued.ca_chain])
         chain = [x509.load_pem_x509_certificate(one.encode()) for one in dict.fromkeys(certificates_in(text))]
         key = serialization.load_pem_private_key(issued.private_key.reveal().encode(), None)
-    except ValueError as exc:
-        raise RenderError("keystores are made from PEM: leave spec.format and spec.privateKeyFormat unset") from exc
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as exc:
+        raise RenderError(_NO_PEM) from exc
     if not chain:
-        raise RenderError("keystores are made from PEM: leave spec.format and spec.privateKeyFormat unset")
+        raise RenderError(_NO_PEM)
     match form:
         case "pkcs12":
             how = serialization.BestAvailableEncryption(password.reveal())
-            # The library's type of keys is a union that a loaded key is a member of, but cannot be shown to be.
-            return pkcs12.serialize_key_and_certificates(ALIAS.encode(), key, chain[0], chain[1:], how)  # type: ignore[arg-type]
+            try:
+                # The library's type of keys is a union that a loaded key is a member of, but cannot be shown to be.
+                return pkcs12.serialize_key_and_certificates(ALIAS.encode(), key, chain[0], chain[1:], how)  # type: ignore[arg-type]
+            except (ValueError, TypeError) as exc:
+                raise RenderError(f"spec.extensions.keystores: pkcs12 cannot hold what Vault issued: {exc}") from exc
         case "jks":
             plain = key.private_bytes(
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

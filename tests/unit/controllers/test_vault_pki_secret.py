@@ -1,6 +1,7 @@
 """What the controller of VaultPKISecrets does when others interfere: on a cluster and a Vault in memory."""
 
 import asyncio
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -100,3 +101,19 @@ async def test_many_certificates_that_cannot_be_revoked_hold_a_deletion_no_longe
             await bench.reconcile()
         assert bench.vault.asked_to_revoke == 1
         assert bench.web().metadata.finalizers
+
+
+@pytest.mark.parametrize("form", ["jks", "pkcs12"])
+async def test_no_certificate_is_made_for_a_keystore_whose_password_is_no_text(form: str) -> None:
+    """Random bytes make a good password and no keystore; found out later, each attempt would cost a certificate."""
+    store = {"key": "store", "format": form, "passwordSecretRef": {"name": "password", "key": "password"}}
+    async with PKIBench.opened(extensions={"keystores": [store]}) as bench:
+        bench.cluster.put("Secret", "password", {"data": {"password": b64encode(b"\xff\xfe").decode()}})
+        await bench.reconcile()
+        bench.tell()
+        assert bench.condition("Ready").startswith("False")
+        assert bench.vault.reads == 0
+        bench.cluster.change("Secret", "password", data={"password": b64encode(b"changeit").decode()})
+        await bench.clock.advance(60)
+        await bench.reconcile()
+        assert (bench.cluster.read(core.SECRET).data or {})["store"]
