@@ -7,6 +7,7 @@ environment: keys and accounts that a resource names never mix with it.
 
 import json
 import os
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _AUDIENCE: Final = "eks.amazonaws.com/audience"
 _EXPIRATION: Final = "eks.amazonaws.com/token-expiration"
 _DEFAULT_AUDIENCE: Final = "sts.amazonaws.com"
 _DEFAULT_EXPIRATION: Final = 86400
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
 _SESSION: Final = "vault-secrets-operator"
 _DEFAULT_REGION: Final = "us-east-1"
 _GLOBAL: Final = "https://sts.amazonaws.com/"
@@ -115,7 +117,7 @@ class Aws:
         given = (settings.text("region"), self._environ.get("AWS_REGION"), self._environ.get("AWS_DEFAULT_REGION"))
         region = next(filter(None, given), _DEFAULT_REGION)
         if url := settings.text("stsEndpoint"):
-            if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            if not _is_url(url):
                 raise MissingCredential(f"aws.stsEndpoint {url!r} is no URL: it must start with https://")
             return Endpoint(url if urlsplit(url).path else f"{url}/", region)
         if region in _OLDER and self._environ.get("AWS_STS_REGIONAL_ENDPOINTS", "legacy") != "regional":
@@ -168,7 +170,7 @@ async def _web_identity(credentials: Credentials, endpoint: Endpoint) -> Keys:
     if not role:
         raise MissingCredential(f'missing "{_ROLE_ARN}" annotation: put it on the ServiceAccount that is named')
     expiration = annotations.get(_EXPIRATION) or str(_DEFAULT_EXPIRATION)
-    if not expiration.isdecimal():
+    if not _SECONDS.fullmatch(expiration):
         raise MissingCredential(f"annotation {_EXPIRATION} of the ServiceAccount is {expiration!r}, no whole seconds")
     token = await credentials.token(
         audiences=(annotations.get(_AUDIENCE) or _DEFAULT_AUDIENCE,), seconds=int(expiration)
@@ -179,6 +181,7 @@ async def _web_identity(credentials: Credentials, endpoint: Endpoint) -> Keys:
 
 def _assumed(endpoint: Endpoint, *, role: str, name: str, token: Sensitive[str]) -> Keys:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     client = _client(_own_session(), region=endpoint.region, url=endpoint.url.rstrip("/"))
     secrets = (token.reveal(),)
@@ -186,17 +189,19 @@ def _assumed(endpoint: Endpoint, *, role: str, name: str, token: Sensitive[str])
         answer = client.assume_role_with_web_identity(
             RoleArn=role, RoleSessionName=name, WebIdentityToken=token.reveal()
         )
+        found = answer["Credentials"]
+        return Keys(found["AccessKeyId"], Sensitive(found["SecretAccessKey"]), Sensitive(found["SessionToken"]))
     except ClientError as exc:
         error, meta = exc.response.get("Error", {}), exc.response.get("ResponseMetadata", {})
         said = f"{error.get('Code', '')}: {error.get('Message', '')}"
         status = meta.get("HTTPStatusCode", 0)
         raise refusal(_STS, said, advice=_ADVICE, status=status, secrets=secrets) from None
-    except BotoCoreError as exc:
+    except (BotoCoreError, ResponseParserError) as exc:
         raise unreachable(f"{_STS} at {endpoint.url}", str(exc), secrets) from None
+    except KeyError:
+        raise unreachable(f"{_STS} at {endpoint.url}", "its answer has no credentials") from None
     finally:
         client.close()
-    found = answer["Credentials"]
-    return Keys(found["AccessKeyId"], Sensitive(found["SecretAccessKey"]), Sensitive(found["SessionToken"]))
 
 
 def _ambient_keys() -> Keys:
@@ -228,14 +233,17 @@ def _own_session() -> "Session":
 
 
 def _client(session: "Session", *, region: str, url: str | None) -> Any:
-    """One of the Security Token Service that signs nothing and tries once."""
+    """One of the Security Token Service that signs nothing and tries once. Raises MissingCredential."""
     from botocore import UNSIGNED
     from botocore.config import Config
 
     half = TIME_LIMIT / 2
     retries = {"total_max_attempts": 1}
     config = Config(signature_version=UNSIGNED, connect_timeout=half, read_timeout=half, retries=retries)
-    return session.create_client("sts", region_name=region, endpoint_url=url, config=config)
+    try:
+        return session.create_client("sts", region_name=region, endpoint_url=url, config=config)
+    except ValueError as exc:
+        raise MissingCredential(f"{_STS} has no such place: {exc}; correct aws.region or aws.stsEndpoint") from exc
 
 
 def _regional(region: str) -> str:
@@ -246,6 +254,14 @@ def _regional(region: str) -> str:
         return f"{client.meta.endpoint_url}/"
     finally:
         client.close()
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _b64(data: bytes) -> str:
