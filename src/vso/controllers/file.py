@@ -24,6 +24,8 @@ def read_file(path: str, *, below: str) -> str:
         raise FileRefused(f"the file {path} is not read: no directory is open for that (--credentials-directory)")
     if ".." in path or not Path(path).is_absolute():
         raise FileRefused(f"the path {path} must be absolute and have no '..'")
+    if "\0" in path:
+        raise FileRefused(f"the path {path!r} has a NUL, as no file can")
     try:
         found, root = Path(path).resolve(strict=True), Path(below).resolve(strict=True)
         if not found.is_relative_to(root):

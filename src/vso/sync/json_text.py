@@ -33,7 +33,8 @@ def parse(data: bytes) -> JSON:
     Raises ValueError, without quoting the document, if it is no JSON.
     """
     try:
-        value = json.loads(data, parse_int=Number, parse_float=Number, parse_constant=_refuse)
+        # Decoded here: given bytes, the module would guess at UTF-16 and let through what no text can hold.
+        value = json.loads(data.decode(), parse_int=Number, parse_float=Number, parse_constant=_refuse)
         return _without_lone_surrogates(value) if _SURROGATE.search(data) else value
     except (ValueError, RecursionError):
         # The original exception carries the whole document, which may be a secret.

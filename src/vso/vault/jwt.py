@@ -54,7 +54,7 @@ def read_claims(token: str) -> Claims | None:
         text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         wire = msgspec.json.decode(text, type=_Wire)
         expires = None if wire.exp is None else datetime.fromtimestamp(wire.exp, UTC)
-    except (binascii.Error, ValueError, OverflowError, OSError):
+    except (binascii.Error, ValueError, OverflowError, OSError, RecursionError):
         return None
     audience = (wire.aud,) if isinstance(wire.aud, str) else tuple(wire.aud or ())
     return Claims(audience=audience, issuer=wire.iss or "", subject=wire.sub or "", expires=expires)

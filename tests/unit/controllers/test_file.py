@@ -49,6 +49,7 @@ def test_a_file_below_the_directory_is_read(opened: Path, name: str, text: str) 
         ("{open}/deep", "no regular file of at most 1 MiB"),
         ("{open}/pipe", "no regular file of at most 1 MiB"),
         ("{open}/nothing", "cannot be read: No such file or directory"),
+        ("{open}/\0id", "has a NUL"),
     ],
 )
 def test_any_other_file_is_refused(opened: Path, path: str, reason: str) -> None:

@@ -30,7 +30,9 @@ def test_documents_are_written_as_go_writes_them(document: bytes, written: bytes
     assert json_text.write(json_text.parse(document)) == written
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[Infinity]", b"{'a':1}", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"NaN", b"[Infinity]", b"{'a':1}", b"\xff", b'"\xed\xa0\x80"', b"[" * 100_000]
+)
 def test_what_is_no_json_is_refused_without_quoting_it(text: bytes) -> None:
     """The text may be a secret."""
     with pytest.raises(ValueError, match="no valid JSON") as refusal:

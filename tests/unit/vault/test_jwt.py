@@ -14,7 +14,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def token(claims: Any) -> str:
     """Make an unsigned token."""
-    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return token_of(json.dumps(claims).encode())
+
+
+def token_of(claims: bytes) -> str:
+    """Make an unsigned token of what may be no JSON."""
+    body = base64.urlsafe_b64encode(claims).decode().rstrip("=")
     return f"e30.{body}.c2lnbmF0dXJl"
 
 
@@ -40,7 +45,20 @@ def test_the_hint_names_audience_issuer_subject_and_expiry(claims: Any, expected
 
 
 @pytest.mark.parametrize(
-    "text", ["", "opaque", "a.b.c", "a.!!!.c", token("text"), token({"exp": 1e30}), token({"aud": 5}), "eyJ.é.x"]
+    "text",
+    [
+        "",
+        "opaque",
+        "a.b.c",
+        "a.!!!.c",
+        token("text"),
+        token({"exp": 1e30}),
+        token({"aud": 5}),
+        "eyJ.é.x",
+        token_of(b"[" * 99_999),
+        token_of(b'{"x":' + b"[" * 99_999),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_what_is_no_readable_token_gives_no_hint(text: str) -> None:
     """The Vault role may be told by other credentials."""
