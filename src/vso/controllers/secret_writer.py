@@ -174,7 +174,9 @@ class SecretWriter:
 
     async def _replace(self, live: Destination, wanted: Wanted, data: Data) -> Destination:
         """Change the type: the new Secret is tried first, so that a refusal costs nothing."""
-        marked = structs.replace(marks(wanted), name="", generate_name=f"{wanted.key.name[:50]}-")
+        # Not cut at a dot: what follows one must not begin with a hyphen.
+        prefix = wanted.key.name[:50].rstrip(".")
+        marked = structs.replace(marks(wanted), name="", generate_name=f"{prefix}-")
         trial = core.Secret(metadata=marked, type=wanted.type, data=data.reveal())
         try:
             await self._client.create(core.SECRET, trial, dry_run=True)
