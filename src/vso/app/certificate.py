@@ -59,8 +59,9 @@ class ServingCertificate:
             # Read once, since the files may be replaced meanwhile; tried elsewhere first, since a context that refuses
             # a pair has lost the one it had.
             with _in_memory(b"\n".join(file.read_bytes() for file in self._files)) as pair:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair)
-                self.context.load_cert_chain(pair)
+                # An encrypted key must not make OpenSSL ask for its password at the terminal.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair, password="")
+                self.context.load_cert_chain(pair, password="")
             self._stamp = stamp
 
 

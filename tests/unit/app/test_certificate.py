@@ -4,6 +4,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from testenv.certificates import Authority
 from tests.support.clock import FakeClock
@@ -49,3 +55,18 @@ async def test_new_files_are_taken_and_broken_ones_leave_the_old_in_use(tmp_path
     (folder / "tls.key").write_bytes(other.key.read_bytes())
     served.refresh()
     assert shown(served.context, authority) == other.certificate.read_text()
+
+
+def test_a_key_with_a_password_is_refused_and_asked_for_nowhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At a terminal OpenSSL would wait for the password, and the operator with it."""
+    authority, folder = Authority.create(tmp_path / "ca"), tmp_path / "mounted"
+    folder.mkdir()
+    place(authority, folder, "web")
+    key = load_pem_private_key((folder / "tls.key").read_bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    (folder / "tls.key").write_bytes(locked)
+    with pytest.raises(ssl.SSLError):
+        ServingCertificate(str(folder), clock=FakeClock())
+    assert "pass phrase" not in capfd.readouterr().err
