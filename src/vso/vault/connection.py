@@ -29,9 +29,9 @@ class Connection:
     """One server: `address` is its base URL, a path prefix included; `timeout` is in seconds, per request.
 
     `headers` go with every request. `ca_pem` replaces the system's certificate authorities. Creating one
-    raises InvalidConnection if the address, a header, the proxy or the timeout cannot be used; `ca_pem` is checked
-    by `tls_context`. `proxy` is the URL of an HTTP proxy, ``none`` for none, "" for what the environment says.
-    `permitted` are the addresses that a redirect may lead to, as `is_within` takes them; empty, any.
+    raises InvalidConnection if the address, a header, the server's name, the proxy or the timeout cannot be used;
+    `ca_pem` is checked by `tls_context`. `proxy` is the URL of an HTTP proxy, ``none`` for none, "" for what the
+    environment says. `permitted` are the addresses that a redirect may lead to, as `is_within` takes them; empty, any.
     """
 
     address: str
@@ -47,6 +47,8 @@ class Connection:
         _check_address(self.address)
         _check_proxy(self.proxy)
         _check_headers(self.headers)
+        if "\0" in self.tls_server_name:
+            raise InvalidConnection("the name of the TLS server has a NUL, as no name can")
         if not self.timeout > 0:
             raise InvalidConnection(f"the timeout of the connection must be above zero, it is {self.timeout:g} s")
 

@@ -22,6 +22,7 @@ from vso.vault.connection import tls_context
         {"address": "https://v", "headers": {"x-VAULT-namespace": "a"}},
         {"address": "https://v", "headers": {"X Y": "a"}},
         {"address": "https://v", "headers": {"X": "a\r\nY: b"}},
+        {"address": "https://v", "tls_server_name": "v\0"},
         {"address": "https://v", "timeout": 0},
         {"address": "https://v", "timeout": -1},
     ],
