@@ -35,7 +35,10 @@ def compiled(module: Path) -> bytes:
     """The native code of `module`, after some seconds. Raises CompilerFailed."""
     # -P: the modules beside this file are not to be found under their bare names.
     command = [sys.executable, "-P", __file__, str(module)]
-    run = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 -- our own program
+    try:
+        run = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 -- our own program
+    except OSError as exc:
+        raise CompilerFailed(f"compiling {module.name} cannot be started: {exc.strerror}") from exc
     if run.returncode < 0:
         raise CompilerFailed(
             f"compiling {module.name} was ended by signal {-run.returncode}, perhaps for want of memory: it takes 300 "

@@ -100,7 +100,11 @@ class Sandbox:
                     self._module = Module.deserialize_file(self._engine, str(file))
                     return
         log.info("compiling the template engine", why="no compiled form of it is at hand")
-        self._module = Module.deserialize(self._engine, self.save(kept))
+        content = self.save(kept)
+        try:
+            self._module = Module.deserialize(self._engine, content)
+        except WasmtimeError as exc:
+            raise Unusable(f"the compiled form of {self._path.name} cannot be loaded: {exc}") from exc
 
     def save(self, file: Path) -> bytes:
         """Compile the module and write that to `file`, with its seal beside it, unless they cannot be written.

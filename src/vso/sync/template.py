@@ -24,6 +24,9 @@ from vso.sync.sandbox import Bound, Exhausted, Sandbox, Stop, Unusable
 MODULE: Final = Path(__file__).with_name("template.wasm")
 """Where `make` puts the engine, and where the wheel has it."""
 
+_PAUSE: Final = 60.0
+"""Seconds between two tries to load the engine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
@@ -71,15 +74,20 @@ class _Answer(msgspec.Struct):
 class TemplateEngine:
     """Renders one set of templates after the other, in a thread of its own, so that everything else goes on.
 
-    Loaded at the first use: 6 s the first time on a machine, after that some milliseconds. An async context manager.
+    Loaded at the first use: 6 s the first time on a machine, after that some milliseconds; if that fails, it is tried
+    again after `pause` seconds. An async context manager.
     """
 
-    def __init__(self, *, budget: Budget, module: Path = MODULE, cache: Path | None = None) -> None:
+    def __init__(
+        self, *, budget: Budget, module: Path = MODULE, cache: Path | None = None, pause: float = _PAUSE
+    ) -> None:
         self._budget = budget
         self._sandbox = Sandbox(module, cache=cache, memory=budget.memory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="templates")
         self._turn = asyncio.Lock()
         self._stop = Stop()
+        self._pause = pause
+        self._failed_until, self._failure = 0.0, ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,7 +145,7 @@ class TemplateEngine:
         stop = self._stop = Stop()
         try:
             if not self._sandbox.loaded:
-                await self._in_thread(self._sandbox.load, stop)
+                await self._load(stop)
             limit = loop.call_later(self._budget.seconds, self._sandbox.interrupt, stop)
             try:
                 return await self._in_thread(lambda: self._sandbox.call(encoded, stop), stop)
@@ -145,8 +153,17 @@ class TemplateEngine:
                 limit.cancel()
         except Exhausted as exc:
             raise TemplateError(self._exceeded(exc.bound, templates)) from exc
+
+    async def _load(self, stop: Stop) -> None:
+        """Raises RenderError; also for a while after a failure, since a try costs seconds and much memory."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._failed_until:
+            raise RenderError(self._failure)
+        try:
+            await self._in_thread(self._sandbox.load, stop)
         except Unusable as exc:
-            raise RenderError(str(exc)) from exc
+            self._failed_until, self._failure = loop.time() + self._pause, str(exc)
+            raise RenderError(self._failure) from exc
 
     def _exceeded(self, bound: Bound, templates: Sequence[Template]) -> str:
         match bound:

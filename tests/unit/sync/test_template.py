@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from vso.base import Sensitive
 from vso.sync import Budget, RenderError, Template, TemplateEngine, TemplateError, TemplateInput
+from vso.sync.template import MODULE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BRIEF = 2.0
@@ -214,6 +216,33 @@ async def test_a_damaged_module_is_an_error_that_says_what_to_do(tmp_path: Path)
     (tmp_path / "damaged.wasm").write_bytes(b"\0asm")
     async with TemplateEngine(budget=Budget(), module=tmp_path / "damaged.wasm") as engine:
         with pytest.raises(RenderError, match="make engine"):
+            await rendered(engine, "x")
+
+
+async def test_an_engine_that_could_not_be_loaded_is_tried_again_after_a_while(tmp_path: Path) -> None:
+    """Compiling takes seconds and 300 MB, so not at each attempt of each resource."""
+    module = tmp_path / "module.wasm"
+    module.write_bytes(b"\0asm")
+    async with TemplateEngine(budget=Budget(seconds=PATIENT), module=module, pause=PATIENT) as engine:
+        for _ in range(2):
+            with pytest.raises(RenderError, match="make engine"):
+                await rendered(engine, "x")
+            module.write_bytes(MODULE.read_bytes())
+    module.write_bytes(b"\0asm")
+    async with TemplateEngine(budget=Budget(seconds=PATIENT), module=module, pause=0) as engine:
+        with pytest.raises(RenderError, match="make engine"):
+            await rendered(engine, "x")
+        module.write_bytes(MODULE.read_bytes())
+        assert await rendered(engine, "x") == "x"
+
+
+async def test_a_compiler_that_cannot_be_started_is_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the limit of processes or of memory is reached."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    async with TemplateEngine(budget=Budget(), cache=tmp_path) as engine:
+        with pytest.raises(RenderError, match="cannot be started"):
             await rendered(engine, "x")
 
 
