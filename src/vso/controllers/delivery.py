@@ -57,7 +57,11 @@ C = TypeVar("C", bound=Claimant)
 _EMPTY: Final = b"{}"
 _PLAIN: Final = RenderOptions()
 _LARGE: Final = 64 * 1024
-"""Bytes of an answer from which on its rendering must not keep the event loop from its other work."""
+"""Bytes of an answer from which on its rendering must not keep the event loop from its other work.
+
+Each filter counts as one more reading of them, and of `_FILTER` bytes, since it has to be compiled.
+"""
+_FILTER: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +254,8 @@ class Delivery(Generic[C]):
                 now=self._tools.clock.now(),
             )
             templated = made.reveal()
-        if len(source.raw.reveal()) < _LARGE:
+        filters = len(options.includes) + len(options.excludes)
+        if len(source.raw.reveal()) + filters * (len(source.raw.reveal()) + _FILTER) < _LARGE:
             return render(source.fields, source.raw, options, templated)
         return await asyncio.to_thread(render, source.fields, source.raw, options, templated)
 
