@@ -29,12 +29,7 @@ class KubernetesCluster:
 
     def credentials(self, spec: ClientSpec) -> FoundCredentials:
         """See `vso.sync.Cluster`."""
-        return FoundCredentials(
-            self._client,
-            spec,
-            operator_namespace=self._policy.operator_namespace,
-            directory=self._policy.credentials_directory,
-        )
+        return FoundCredentials(self._client, spec, self._policy)
 
     async def connection(self, connection: VaultConnection) -> Connection:
         """See `vso.sync.Cluster`."""

@@ -18,7 +18,7 @@ from vso.apis.meta import Key
 from vso.base import Sensitive
 from vso.controllers.file import FileRefused, read_file
 from vso.kube import Client, Forbidden, Invalid, NotFound
-from vso.sync import ClientSpec, CredentialMissing
+from vso.sync import ClientSpec, CredentialMissing, Policy
 from vso.vault import METHODS, Settings, Source, SourceKind
 
 _ROOT_CA: Final = "kube-root-ca.crt"
@@ -28,7 +28,7 @@ _ROOT_CA: Final = "kube-root-ca.crt"
 class FoundCredentials:
     """Implements `vso.sync.Voucher` for one login. Creating one raises CredentialMissing for an unknown method."""
 
-    def __init__(self, client: Client, spec: ClientSpec, *, operator_namespace: str, directory: str) -> None:
+    def __init__(self, client: Client, spec: ClientSpec, policy: Policy) -> None:
         method = METHODS.get(spec.merged.method)
         if method is None:
             raise CredentialMissing(
@@ -40,8 +40,7 @@ class FoundCredentials:
         self._source: Source = method.source(self.settings)
         self._client = client
         self._spec = spec
-        self._operator_namespace = operator_namespace
-        self._directory = directory
+        self._policy = policy
         self._uid = ""
         self._secret: core.Secret | None = None
 
@@ -58,12 +57,18 @@ class FoundCredentials:
                 # Stable, unlike a random one: the same file of the same VaultAuth is the same identity.
                 self._uid = str(uuid5(NAMESPACE_URL, f"{self._spec.auth.metadata.uid}{self._source.name}"))
             case SourceKind.AMBIENT:
-                found = await self._client.get(core.CONFIG_MAP, Key(self._operator_namespace, _ROOT_CA))
+                found = await self._client.get(core.CONFIG_MAP, Key(self._policy.operator_namespace, _ROOT_CA))
                 self._uid = found.metadata.uid
         return self._uid
 
     async def token(self, *, audiences: Sequence[str], seconds: int) -> Sensitive[str]:
         """See `vso.vault.Credentials`."""
+        # Of some methods the audience stands on the ServiceAccount, which a look at the VaultAuth does not show.
+        if refused := sorted(set(audiences) & set(self._policy.forbidden_audiences)):
+            raise CredentialMissing(
+                f"no token for ServiceAccount {self._key}: this operator does not permit the audience {refused[0]!r} "
+                "(--forbidden-token-audiences)"
+            )
         try:
             answer = await self._client.create_token(self._key, audiences=tuple(audiences), expiration_seconds=seconds)
         except NotFound as exc:
@@ -99,7 +104,7 @@ class FoundCredentials:
     async def file(self) -> Sensitive[str]:
         """See `vso.vault.Credentials`."""
         try:
-            content = await asyncio.to_thread(read_file, self._source.name, below=self._directory)
+            content = await asyncio.to_thread(read_file, self._source.name, below=self._policy.credentials_directory)
         except FileRefused as exc:
             raise CredentialMissing(f"VaultAuth {self._spec.auth.key}: {exc}") from exc
         if not content.strip():
