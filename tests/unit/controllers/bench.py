@@ -183,7 +183,7 @@ class Database(Vault):
             return await super().request(method, path, call)
         if self.refusal is not None:
             raise self.refusal
-        lease = call.body["lease_id"]  # type: ignore[index]
+        lease = call.body["lease_id"].reveal()  # type: ignore[index]
         if path == "sys/leases/revoke" and lease == self.stuck:
             raise ServerFault("out of order", status=500)
         if path == "sys/leases/revoke":
