@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from vso.cli.kubectl.main import main
 
 
-def invoke(*args: str, text: str | None = None) -> Result:
+def invoke(*args: str, text: str | bytes | None = None) -> Result:
     """What a command prints, given `text` on stdin; logging is afterwards as it was before."""
     before = structlog.get_config() if structlog.is_configured() else None
     try:

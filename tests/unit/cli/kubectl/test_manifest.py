@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from vso.cli.kubectl.main import main
+from tests.support.command_line import invoke
 from vso.cli.kubectl.manifest import Manifest, Unreadable, find_texts, parse, read_manifests, show_member, to_yaml
 
 DOCUMENT = """\
@@ -173,6 +172,6 @@ def test_a_text_that_looks_like_something_else_is_written_in_quotes(text: str) -
 @pytest.mark.parametrize("command", ["lint", "migrate", "render"])
 def test_what_cannot_be_read_at_all_is_told(command: str, name: str) -> None:
     """A name that no file can have, and what is no text, on stdin."""
-    answer = CliRunner().invoke(main, [command, "-f", name], input=b"\xff\xfe")
+    answer = invoke(command, "-f", name, text=b"\xff\xfe")
     assert isinstance(answer.exception, SystemExit)
     assert "it cannot be read" in answer.output
