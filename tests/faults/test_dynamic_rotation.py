@@ -156,7 +156,9 @@ def due(reply: Reply) -> Reply:
 class Scheduler:
     """Rotates a role at given instants, and answers for it as a server with schedules does.
 
-    The ttl is that of the next instant as soon as one is past, although the password changes only later.
+    The ttl is that of the next instant as soon as one is past, although the password changes only later. Between two
+    instants there must be time for the change and for a look at it: who looks only when the next one is past cannot know
+    that another change is under way.
     """
 
     database: Database
@@ -197,7 +199,7 @@ def test_r15_r16_the_old_password_is_never_stored_as_the_new_one(operator: Opera
         watch = Watch(operator, tenant)
         for name in roles:
             tenant.deployment(name)
-        schedules = [Scheduler(roles["even"], "even", (8, 8)), Scheduler(roles["uneven"], "uneven", (11, 4, 7))]
+        schedules = [Scheduler(roles["even"], "even", (8, 8)), Scheduler(roles["uneven"], "uneven", (11, 7, 9))]
         for one in schedules:
             gate.add(Rule("GET", f"/static-creds/{one.role}", change=one.change))
         for name, role in roles.items():
