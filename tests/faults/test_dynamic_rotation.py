@@ -157,8 +157,8 @@ class Scheduler:
     """Rotates a role at given instants, and answers for it as a server with schedules does.
 
     The ttl is that of the next instant as soon as one is past, although the password changes only later. Between two
-    instants there must be time for the change and for a look at it: who looks only when the next one is past cannot know
-    that another change is under way.
+    instants there must be time for the change and for a look at it: who looks only when the next one is past cannot
+    know that another change is under way.
     """
 
     database: Database
