@@ -5,7 +5,8 @@ Source: behaviour.md sections 4.2 to 4.4; api.md section 8.7.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,6 +29,8 @@ from vso.sync import (
 )
 from vso.sync import Client as VaultClient
 from vso.vault import Call, decrypt, encrypt
+
+R = TypeVar("R")
 
 _CONTENT: Final = "secret"
 _MAC: Final = "messageMAC"
@@ -125,31 +128,25 @@ class TransitCipher:
     async def encrypt(self, plain: Sensitive[bytes]) -> Sensitive[bytes]:
         """See `vso.sync.Cipher`."""
         with _translated("encrypted"):
-            client, place = await self._client()
-            made = await client.call(
-                lambda transport, access: encrypt(
-                    transport,
-                    Call(token=access.token, namespace=access.namespace),
-                    mount=place.mount,
-                    key=place.key_name,
-                    plaintext=plain,
-                )
-            )
+            made = await self._call(partial(encrypt, plaintext=plain))
         return Sensitive(msgspec.json.encode(made))
 
     async def decrypt(self, ciphertext: str) -> Sensitive[bytes]:
         """See `vso.sync.Cipher`."""
         with _translated("decrypted"):
-            client, place = await self._client()
-            return await client.call(
-                lambda transport, access: decrypt(
-                    transport,
-                    Call(token=access.token, namespace=access.namespace),
-                    mount=place.mount,
-                    key=place.key_name,
-                    ciphertext=ciphertext,
-                )
+            return await self._call(partial(decrypt, ciphertext=ciphertext))
+
+    async def _call(self, request: Callable[..., Awaitable[R]]) -> R:
+        """Run `request`, one of the two functions of `vso.vault`, with the key that is named."""
+        client, place = await self._client()
+        return await client.call(
+            lambda transport, access: request(
+                transport,
+                Call(token=access.token, namespace=access.namespace),
+                mount=place.mount,
+                key=place.key_name,
             )
+        )
 
     async def _client(self) -> tuple[VaultClient, StorageEncryption]:
         auth = self._auth

@@ -6,19 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.controllers.bench import KEY, Bench, DynamicBench, RotatedBench, fail_once
+from tests.unit.controllers.bench import KEY, DynamicBench, RotatedBench, fail_once
 from vso.apis import core, names
 from vso.vault import Denied, ServerFault
 
 STATUS = "patch VaultDynamicSecret/status"
-
-
-async def settled(bench: Bench) -> None:
-    """The first sync, told by the watches; requests are counted from here on."""
-    for _ in range(2):
-        await bench.reconcile()
-        bench.tell()
-    bench.cluster.asked.clear()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +25,7 @@ async def test_credentials_that_arrived_unseen_are_those_in_use(edit: Any) -> No
     """The answer to the write of the Secret was lost, and its watch lags: no second lease, and one restart."""
     async with DynamicBench.opened(rolloutRestartTargets=[{"kind": "Deployment", "name": "web"}]) as bench:
         bench.cluster.put("Deployment", "web", {"spec": {"template": {"metadata": {}}}})
-        await settled(bench)
+        await bench.settled()
         bench.cluster.change("VaultDynamicSecret", "web", **edit)
         bench.tell()
         bench.cluster.afterwards = fail_once("patch Secret")
@@ -51,7 +43,7 @@ async def test_a_rotation_restarts_once_although_the_status_was_not_written() ->
     """The Secret is as the new password wants it, and the workload knows; only the status does not."""
     async with RotatedBench.opened() as bench:
         bench.cluster.put("Deployment", "web", {"spec": {"template": {"metadata": {}}}})
-        await settled(bench)
+        await bench.settled()
         await bench.clock.advance(86_402)
         bench.vault.rotate()
         bench.cluster.meanwhile = fail_once(STATUS)
@@ -69,7 +61,7 @@ async def test_a_rotation_restarts_once_although_the_status_was_not_written() ->
 async def test_a_lease_in_force_is_renewed_while_something_else_fails(edit: Any) -> None:
     """A mistake in the resource keeps new credentials away; those in the Secret work until it is mended."""
     async with DynamicBench.opened() as bench:
-        await settled(bench)
+        await bench.settled()
         bench.vault.error = Denied("permission denied", status=403)
         bench.cluster.change("VaultDynamicSecret", "web", metadata={"generation": 2}, spec=edit)
         bench.tell()
@@ -91,7 +83,7 @@ async def test_a_lease_in_force_is_renewed_while_something_else_fails(edit: Any)
 async def test_a_renewal_that_fails_beside_another_failure_makes_no_haste() -> None:
     """Both are refused: the resource is tried as seldom as any other that fails."""
     async with DynamicBench.opened() as bench:
-        await settled(bench)
+        await bench.settled()
         bench.vault.error = bench.vault.refusal = Denied("permission denied", status=403)
         bench.cluster.change("VaultDynamicSecret", "web", metadata={"generation": 2}, spec={"path": "creds/forbidden"})
         bench.tell()
@@ -109,7 +101,7 @@ async def test_a_renewal_that_fails_beside_another_failure_makes_no_haste() -> N
 async def test_a_deletion_waits_half_a_minute_for_a_revocation_whatever_the_clock_says(ahead: timedelta) -> None:
     """The operator's clock may differ from that of the API server, which says when the deletion was asked for."""
     async with DynamicBench.opened(revoke=True) as bench:
-        await settled(bench)
+        await bench.settled()
         bench.vault.refusal = ServerFault("out of order", status=500)
         asked = (bench.clock.now() - ahead).isoformat().replace("+00:00", "Z")
         bench.cluster.change("VaultDynamicSecret", "web", metadata={"deletionTimestamp": asked})
@@ -153,7 +145,7 @@ async def test_a_lease_that_leadership_is_lost_over_before_it_is_on_record_is_re
 async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_before() -> None:
     """Its lease is on no record, so nobody would renew it: new credentials are asked for."""
     async with DynamicBench.opened() as bench:
-        await settled(bench)
+        await bench.settled()
         bench.make_anew()
         await bench.reconcile()
         bench.tell()
@@ -165,7 +157,7 @@ async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_befo
 async def test_each_lease_of_a_deleted_resource_is_revoked_and_told_once() -> None:
     """Though another one of it has to be tried again and again."""
     async with DynamicBench.opened(revoke=True) as bench:
-        await settled(bench)
+        await bench.settled()
         bench.vault.stuck = "lease-0"
         old = {"id": "lease-0", "after": 0, "expires": 0}
         deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"}

@@ -14,14 +14,6 @@ from vso.controllers import vault_pki_secret
 TARGETS = [{"kind": "Deployment", "name": "web"}]
 
 
-async def settled(bench: PKIBench) -> None:
-    """The first certificate, told by the watches; requests are counted from here on."""
-    for _ in range(2):
-        await bench.reconcile()
-        bench.tell()
-    bench.cluster.asked.clear()
-
-
 @pytest.mark.parametrize(
     "edit",
     [
@@ -34,7 +26,7 @@ async def test_a_certificate_that_arrived_unseen_is_the_one_in_use(edit: Any) ->
     """The answer to the write of the Secret was lost, and its watch lags: no second one, and one restart."""
     async with PKIBench.opened(rolloutRestartTargets=TARGETS, revoke=True) as bench:
         bench.cluster.put("Deployment", "web", {"spec": {"template": {"metadata": {}}}})
-        await settled(bench)
+        await bench.settled()
         bench.cluster.change("VaultPKISecret", "web", **edit)
         bench.tell()
         bench.cluster.afterwards = fail_once("patch Secret")
@@ -77,7 +69,7 @@ async def test_a_certificate_that_is_due_as_soon_as_it_is_made_is_used_for_a_whi
 async def test_a_resource_that_is_made_anew_takes_nothing_over_from_the_one_before() -> None:
     """Its certificate is on no record, so nobody could revoke it: another is made."""
     async with PKIBench.opened() as bench:
-        await settled(bench)
+        await bench.settled()
         bench.make_anew()
         await bench.reconcile()
         bench.tell()
@@ -91,7 +83,7 @@ async def test_many_certificates_that_cannot_be_revoked_hold_a_deletion_no_longe
     """A Vault that hangs costs an attempt its patience once, and not for each certificate."""
     monkeypatch.setattr(vault_pki_secret, "_PATIENCE", 0.05)
     async with PKIBench.opened(revoke=True) as bench:
-        await settled(bench)
+        await bench.settled()
         bench.vault.hangs = True
         serials = [f"1{number}" for number in range(20)]
         bench.cluster.change("VaultPKISecret", "web", status={"extensions": {"toRevoke": serials}})
